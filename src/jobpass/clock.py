@@ -1,0 +1,50 @@
+"""Time as a value: the one place that reads the machine's clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """Tells the time; a test gives one that stands still."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, UTC."""
+        return datetime.now(UTC)
+
+
+class FixedClock:
+    """A clock that moves only when told; for tests and for replaying."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        """The moment it was set to."""
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        """Move on by ``seconds``, which may be negative."""
+        self.at += timedelta(seconds=seconds)
+
+
+def to_microseconds(at: datetime) -> int:
+    """Whole microseconds since the epoch, exact."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The aware UTC moment; inverse of ``to_microseconds``."""
+    return EPOCH + timedelta(microseconds=microseconds)
