@@ -1,0 +1,144 @@
+"""The records as they are stored: frozen values, no behaviour, no secrets that open anything.
+
+Times are aware UTC datetimes with whole microseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+Role = Literal["operator", "author"]
+T = TypeVar("T")
+
+NO_LINK = bytes(32)
+"""The link before the first one of a chain: 32 zero bytes."""
+
+
+class Job(Struct, frozen=True, gc=False):
+    """One unit of work with a lifecycle, as its row stands.
+
+    ``sequence`` is that of the last event (the first event, ``create``, is 1), ``head`` the link of that event.
+    ``serial`` (64 random bits) is named by the job's document token; ``previous_serial`` lives until ``previous_until``.
+    ``kid`` is the root key that signs the document token. ``owner`` is a principal's id.
+    """
+
+    uuid: str
+    lifecycle: str
+    state: str
+    last_event: str
+    sequence: int
+    head: bytes
+    kid: str
+    serial: int
+    owner: int
+    pipeline_uuid: str
+    created_at: datetime
+    updated_at: datetime
+    child_of: tuple[str, ...] = ()
+    archive_path: str | None = None
+    session: str | None = None
+    previous_serial: int | None = None
+    previous_until: datetime | None = None
+
+
+class Event(Struct, frozen=True, gc=False):
+    """One entry of a job's history.
+
+    ``data`` is JSON text as it came, ``state`` the state after the event, ``credential`` the public name of what
+    authorised it, ``key`` the idempotency key, ``kid`` the root key whose chain key made ``link`` (32 bytes).
+    """
+
+    sequence: int
+    uuid: str
+    name: str
+    data: bytes
+    at: datetime
+    state: str
+    credential: str
+    key: str | None
+    kid: str
+    link: bytes
+
+
+class Change(Struct, frozen=True, gc=False):
+    """What a judge wants written for one job, all of it or nothing.
+
+    ``before`` None makes the job, ``after`` None deletes it with its history; ``event`` None changes the row only.
+    """
+
+    before: Job | None
+    after: Job | None
+    event: Event | None
+
+
+class Replayed(Struct, frozen=True, gc=False):
+    """The event stands in the history already, under the same idempotency key; nothing is written."""
+
+    job: Job
+    event: Event
+
+
+class Pipeline(Struct, frozen=True):
+    """A named series of components; ``body`` is its JSON object without ``uuid``, as it is shown."""
+
+    uuid: str
+    name: str
+    body: bytes
+    owner: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Principal(Struct, frozen=True):
+    """A user or worker who asks. ``id`` is the integer of the contract; ``email`` is stored in lower case."""
+
+    id: int
+    email: str
+    role: Role
+    active: bool
+    created_at: datetime
+
+
+class Login(Struct, frozen=True):
+    """A principal with the argon2 hash of the password; the hash leaves the authority nowhere."""
+
+    principal: Principal
+    password_hash: str
+
+    def __repr__(self) -> str:
+        return f"Login(principal={self.principal!r}, password_hash=…)"
+
+
+class Credential(Struct, frozen=True):
+    """The record of a token that was issued; ``id`` (32 hex characters) is public and opens nothing."""
+
+    id: str
+    kind: str
+    owner: int
+    label: str
+    issued_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None = None
+    parent: str | None = None
+    last_used_at: datetime | None = None
+    uses: int = 0
+    number: int = 0
+    """The integer id of the contract, given by the store."""
+
+
+class Session(Struct, frozen=True):
+    """A credential with the principal whom it speaks for."""
+
+    credential: Credential
+    principal: Principal
+
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a listing; ``next`` is the cursor to go on from, None at the end."""
+
+    items: list[T]
+    next: str | None

@@ -1,0 +1,141 @@
+"""The bodies of the HTTP contract, shared by server and client.
+
+Requests refuse unknown members; answers accept them, so that an older client reads a newer server.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+NULL = Raw(b"null")
+
+
+class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/login``."""
+
+    email: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"LoginRequest(email={self.email!r}, password=…)"
+
+
+class LoginAnswer(Struct, frozen=True):
+    """A login token; ``duration`` in seconds."""
+
+    token: str
+    token_type: str
+    duration: int
+    expires_at: datetime
+    user_id: int
+    email: str
+    is_admin: bool
+
+    def __repr__(self) -> str:
+        return f"LoginAnswer(token=…, email={self.email!r}, expires_at={self.expires_at!r})"
+
+
+class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came."""
+
+    pipeline_uuid: str
+    data: Raw
+    child_of: list[str] = []
+    lifecycle: str = "pipeline"
+    archive_path: str | None = None
+    session: str | None = None
+
+
+class JobAnswer(Struct, frozen=True, kw_only=True):
+    """A job. ``token`` is there only where a token is given out, ``data`` only where one job is asked for."""
+
+    uuid: str
+    lifecycle: str
+    state: str
+    last_event: str
+    sequence: int
+    pipeline_uuid: str
+    child_of: list[str]
+    archive_path: str | None
+    session: str | None
+    owner: int
+    created_at: datetime
+    updated_at: datetime
+    data: Raw | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return f"JobAnswer(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
+
+
+class JobList(Struct, frozen=True):
+    """``GET /api/pipelinejobs``; ``next`` is the ``after`` of the next page, null at the end."""
+
+    jobs: list[JobAnswer]
+    next: str | None
+
+
+class NewEvent(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """``POST /api/pipelinejobs/{uuid}/events``; ``data`` is any JSON value, kept as it came."""
+
+    name: str
+    data: Raw = NULL
+
+
+class EventAnswer(Struct, frozen=True, gc=False):
+    """What an accepted event did."""
+
+    uuid: str
+    state: str
+    last_event: str
+    sequence: int
+    event_uuid: str
+    token: str | None
+
+    def __repr__(self) -> str:
+        return f"EventAnswer(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
+
+
+class HistoryEntry(Struct, frozen=True):
+    """One event of a history; ``hash`` is its link in hex."""
+
+    sequence: int
+    event_uuid: str
+    name: str
+    data: Raw
+    at: datetime
+    state: str
+    credential: str
+    hash: str
+
+
+class HistoryPage(Struct, frozen=True):
+    """``GET …/history``; ``next`` is the ``after`` of the next page, null at the end."""
+
+    events: list[HistoryEntry]
+    next: int | None
+
+
+class PipelineList(Struct, frozen=True):
+    """``GET /api/pipelines``; each is its own members with ``uuid``."""
+
+    pipelines: list[dict[str, Any]]
+    next: str | None
+
+
+class Message(Struct, frozen=True):
+    """A plain word: ``/health``, ``/ready``, ``POST /api/logout``."""
+
+    message: str
+
+
+class Problem(Struct, frozen=True):
+    """The one error body: a sentence, a stable ``detail.code``, and the id under which the log knows the request."""
+
+    error: str
+    detail: dict[str, Any]
+    request_id: str
+    message: str | UnsetType = UNSET
