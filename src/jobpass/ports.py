@@ -19,6 +19,10 @@ several times for one ``apply``, each time with a later state of the job; only t
 """
 
 
+Randomness = Callable[[int], bytes]
+"""n → n random bytes, fit for keys."""
+
+
 class JobStore(Protocol):
     """Jobs, their histories, and the pipelines that they belong to."""
 

@@ -1,0 +1,42 @@
+"""From bearer text to who is asking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobpass.authority.bearer import Bearer
+from jobpass.errors import RevokedToken, WrongKind
+
+if TYPE_CHECKING:
+    from jobpass.ports import AccountStore
+    from jobpass.tokens.token import Verified
+    from jobpass.tokens.verify import Verifier
+
+RECORDED_KINDS = frozenset({"login"})
+"""Kinds in use whose tokens have a record."""
+
+
+class Credentials:
+    """Verifies bearer texts and finds their records."""
+
+    def __init__(self, store: AccountStore, verifier: Verifier) -> None:
+        self._store = store
+        self._verifier = verifier
+
+    def verify(self, text: str) -> Verified:
+        """Check the MAC; no I/O, so that a forgery costs no query. Raises ``InvalidToken``."""
+        return self._verifier.verify(text)
+
+    async def identify(self, verified: Verified, address: str | None = None) -> Bearer:
+        """Who presents this token. Raises ``RevokedToken`` if its record is gone, ``WrongKind`` if nothing takes it.
+
+        Whether the record still allows anything is decided with the access, at the gate.
+        """
+        if verified.kind == "document":
+            return Bearer(verified, None, address)
+        if verified.kind not in RECORDED_KINDS or verified.credential_id is None:
+            raise WrongKind(f"A token of kind {verified.kind} opens nothing here.")
+        session = await self._store.find_session(verified.credential_id)
+        if session is None:
+            raise RevokedToken("There is no record of this token.")
+        return Bearer(verified, session, address)

@@ -1,0 +1,101 @@
+"""The whole answer for one access: pure, collects every objection, has no early return.
+
+Only the gate imports this. The answer is a value which the next step needs, so it cannot be dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from jobpass.authority.bearer import Bearer
+from jobpass.authority.policy import ANY_JOB_ACTIONS, KIND_ACTIONS, OWN_JOB_ACTIONS, ROLE_ACTIONS
+from jobpass.records import Job
+from jobpass.tokens.access import Access
+from jobpass.tokens.verify import check_caveats
+
+Ground = Literal["hidden", "ended", "expired", "caveat", "policy"]
+"""Why not: the job is not to be seen; the token ended by decision; by time; a caveat forbids; the policy does."""
+
+
+class Objection(Struct, frozen=True, gc=False):
+    """One reason against an access."""
+
+    ground: Ground
+    reason: str
+
+
+class Allowed(Struct, frozen=True, gc=False):
+    """Yes; ``credential`` is the public name which the record will show."""
+
+    credential: str
+
+
+class Denied(Struct, frozen=True, gc=False):
+    """No, with every reason."""
+
+    objections: tuple[Objection, ...]
+
+
+def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool = False) -> Allowed | Denied:
+    """Answer whether ``bearer`` may do ``access``.
+
+    ``job`` is the job that the access is about, None if it is about none; ``admin_only`` says that the lifecycle
+    reserves the event to admin tokens.
+    """
+    verified = bearer.verified
+    objections = [Objection("expired" if o.expired else "caveat", o.reason) for o in check_caveats(verified, access)]
+    if access.action not in KIND_ACTIONS[verified.kind]:
+        objections.append(Objection("policy", f"a {verified.kind} token does not open {access.action}"))
+    if admin_only and verified.kind != "admin":
+        objections.append(Objection("policy", f"{access.event} needs an administrative token"))
+    if verified.kind == "document":
+        objections += _about_document(bearer, access, job)
+    else:
+        objections += _about_session(bearer, access, job)
+    return Denied(tuple(objections)) if objections else Allowed(bearer.credential)
+
+
+def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:
+    """A document token opens its own job, as long as the job's row names its serial."""
+    verified = bearer.verified
+    objections = []
+    if access.job != verified.job:
+        objections.append(Objection("hidden", "a document token opens nothing but its job"))
+    if job is not None and (verified.kid != job.kid or not _serial_lives(verified.serial, access, job)):
+        objections.append(Objection("ended", "the job's row names another serial"))
+    return objections
+
+
+def _serial_lives(serial: int | None, access: Access, job: Job) -> bool:
+    if serial == job.serial:
+        return True
+    until = job.previous_until
+    return until is not None and serial == job.previous_serial and access.at < until
+
+
+def _about_session(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:
+    """A credential with a record opens what its principal's role allows, on the jobs that the principal may touch."""
+    session = bearer.session
+    if session is None:
+        return [Objection("ended", "no record of this credential")]
+    credential, principal = session.credential, session.principal
+    objections = []
+    if credential.kind != bearer.verified.kind or credential.id != bearer.verified.credential_id:
+        objections.append(Objection("ended", "the record is of another credential"))
+    if credential.revoked_at is not None:
+        objections.append(Objection("ended", "the credential was revoked"))
+    if credential.expires_at is not None and access.at >= credential.expires_at:
+        objections.append(Objection("expired", "the credential expired"))
+    if not principal.active:
+        objections.append(Objection("ended", "the owner is disabled"))
+    if access.action not in ROLE_ACTIONS[principal.role]:
+        objections.append(Objection("policy", f"the role {principal.role} does not allow {access.action}"))
+    if job is not None:
+        allowed = OWN_JOB_ACTIONS if job.owner == principal.id else ANY_JOB_ACTIONS[principal.role]
+        if "jobs.read" not in allowed:
+            objections.append(Objection("hidden", "the job belongs to somebody else"))
+        elif access.action not in allowed:
+            objections.append(Objection("policy", f"{access.action} on somebody else's job"))
+    return objections

@@ -1,0 +1,151 @@
+"""The one door: every access is decided here, and what is refused is raised here.
+
+The gate hands the store a *judge*, a pure function from the job as it stands to the change that is to be written.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jobpass.authority.chain import link
+from jobpass.authority.decide import Allowed, Denied, decide
+from jobpass.errors import (
+    Denied as DeniedError,
+)
+from jobpass.errors import (
+    Error,
+    ExpiredToken,
+    IdempotencyConflict,
+    JobExists,
+    RevokedToken,
+    UnknownEvent,
+    UnknownJob,
+)
+from jobpass.lifecycle.step import step
+from jobpass.records import NO_LINK, Change, Event, Job, Replayed
+from jobpass.tokens.access import Access
+
+if TYPE_CHECKING:
+    from jobpass.authority.bearer import Bearer
+    from jobpass.lifecycle.model import Lifecycle
+    from jobpass.lifecycle.standard import Lifecycles
+    from jobpass.ports import Judge
+    from jobpass.tokens.keyring import Keyring
+
+
+class Submission(Struct, frozen=True, gc=False):
+    """An event that somebody wants recorded. ``uuid`` is the event's, ``data`` JSON text, ``key`` for idempotency."""
+
+    uuid: str
+    name: str
+    data: bytes
+    at: datetime
+    key: str | None
+
+
+class Gate:
+    """Decides accesses and makes judges. Holds no state but the keyring and the lifecycles."""
+
+    def __init__(self, keyring: Keyring, lifecycles: Lifecycles) -> None:
+        self._keyring = keyring
+        self._lifecycles = lifecycles
+
+    def admit(self, bearer: Bearer, access: Access, job: Job | None = None) -> Allowed:
+        """Return if the access is allowed, else raise: ``UnknownJob``, ``InvalidToken`` or ``Denied``."""
+        decision = decide(bearer, access, job)
+        if isinstance(decision, Denied):
+            raise _refusal(decision, access)
+        return decision
+
+    def judge_event(self, bearer: Bearer, job_uuid: str, submission: Submission) -> Judge:
+        """The judge of an event: authorise, look for a replay, step, link."""
+
+        def judge(job: Job | None, prior: Event | None) -> Change | Replayed:
+            if job is None:
+                raise UnknownJob(job_uuid)
+            lifecycle = self._lifecycles[job.lifecycle]
+            allowed = self._admit_event(bearer, job, lifecycle, submission)
+            if prior is not None:
+                if prior.name != submission.name or prior.data != submission.data:
+                    raise IdempotencyConflict("This idempotency key came before with another event.", uuid=job_uuid)
+                return Replayed(job, prior)
+            state = step(lifecycle, job.state, submission.name)
+            return self._record(job, state, allowed, submission)
+
+        return judge
+
+    def judge_creation(self, bearer: Bearer, wanted: Job, submission: Submission) -> Judge:
+        """The judge of a new job: ``wanted`` is its row, ``submission`` its ``create`` event.
+
+        A job that stands already is given back unchanged to its owner who asks with the same parameters.
+        """
+        access = Access("jobs.create", submission.at, job=wanted.uuid, address=bearer.address)
+
+        def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
+            allowed = self.admit(bearer, access)
+            if job is None:
+                return self._record(wanted, wanted.state, allowed, submission, new=True)
+            _refuse_another(job, wanted)
+            return Change(job, job, None)
+
+        return judge
+
+    def _admit_event(self, bearer: Bearer, job: Job, lifecycle: Lifecycle, submission: Submission) -> Allowed:
+        name = submission.name
+        access = Access("jobs.event", submission.at, job.uuid, name, job.state, None, bearer.address)
+        decision = decide(bearer, access, job, admin_only=name in lifecycle.admin_only)
+        if isinstance(decision, Denied):
+            refusal = _refusal(decision, access)
+            if isinstance(refusal, DeniedError) and name not in lifecycle.events:
+                raise UnknownEvent(name)
+            raise refusal
+        return decision
+
+    def _record(
+        self, job: Job, state: str, allowed: Allowed, submission: Submission, *, new: bool = False
+    ) -> Change:
+        """The change that appends the event to the job's history."""
+        kid = self._keyring.signing_kid
+        sequence = job.sequence + 1
+        event = Event(
+            sequence,
+            submission.uuid,
+            submission.name,
+            submission.data,
+            submission.at,
+            state,
+            allowed.credential,
+            submission.key,
+            kid,
+            NO_LINK,
+        )
+        head = link(self._keyring.chain_key(kid), job.head, job.uuid, event)
+        after = replace(
+            job, state=state, last_event=event.name, sequence=sequence, head=head, updated_at=submission.at
+        )
+        return Change(None if new else job, after, replace(event, link=head))
+
+
+def _refusal(denied: Denied, access: Access) -> Error:
+    """The error that answers a denial: what must stay hidden first, then the token, then the permission."""
+    grounds = {objection.ground: objection.reason for objection in reversed(denied.objections)}
+    if "hidden" in grounds:
+        return UnknownJob(access.job or "")
+    if "ended" in grounds:
+        return RevokedToken(f"The token has ended: {grounds['ended']}.")
+    if "expired" in grounds:
+        return ExpiredToken("The token has expired.")
+    return DeniedError(reasons=[objection.reason for objection in denied.objections])
+
+
+def _refuse_another(job: Job, wanted: Job) -> None:
+    """Raise ``JobExists`` if ``wanted`` is not the job that stands."""
+    if job.owner != wanted.owner:
+        raise JobExists("This job exists already and belongs to somebody else.", uuid=job.uuid)
+    for field in ("archive_path", "session", "lifecycle"):
+        if getattr(job, field) != getattr(wanted, field):
+            raise JobExists(f"This job exists already with another {field}.", uuid=job.uuid, field=field)

@@ -1,0 +1,70 @@
+"""Does the record hold: walk stored histories and check every link."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from jobpass.authority.chain import ChainKeys, first_break
+from jobpass.errors import UnknownJob
+from jobpass.records import Event, Job
+
+if TYPE_CHECKING:
+    from jobpass.ports import JobStore
+
+PAGE = 1000
+"""Events or jobs that are read at once."""
+
+LOOKS = 5
+"""How often a job that moves while it is read is read again."""
+
+
+class Checked(Struct, frozen=True):
+    """One job's answer; ``broken_at`` is the sequence of its first bad or missing link, None if all hold."""
+
+    uuid: str
+    events: int
+    broken_at: int | None
+
+
+async def verify_job(store: JobStore, uuid: str, keys: ChainKeys) -> tuple[Job, int | None]:
+    """The job, and the sequence of the first bad or missing link (None: the history holds).
+
+    Raises ``UnknownJob``. A job that moves while it is read is read again, so that row and history belong together.
+    """
+    for _ in range(LOOKS):
+        job = await store.find_job(uuid)
+        if job is None:
+            raise UnknownJob(uuid)
+        events = await _events(store, uuid)
+        after = await store.find_job(uuid)
+        if after is not None and after.head == job.head:
+            return job, first_break(job, events, keys)
+    return job, first_break(job, events[: job.sequence], keys)
+
+
+async def verify_all(store: JobStore, keys: ChainKeys) -> AsyncIterator[Checked]:
+    """Check the history of every job, in order of creation."""
+    after = None
+    while True:
+        page = await store.list_jobs(owner=None, state=None, pipeline_uuid=None, after=after, limit=PAGE)
+        for job in page.items:
+            try:
+                checked, broken_at = await verify_job(store, job.uuid, keys)
+            except UnknownJob:
+                continue  # deleted since the page was read
+            yield Checked(job.uuid, checked.sequence, broken_at)
+        after = page.next
+        if after is None:
+            return
+
+
+async def _events(store: JobStore, uuid: str) -> list[Event]:
+    events: list[Event] = []
+    while True:
+        page = await store.history(uuid, events[-1].sequence if events else 0, PAGE)
+        events += page
+        if len(page) < PAGE:
+            return events

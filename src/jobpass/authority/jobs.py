@@ -1,0 +1,185 @@
+"""Jobs: make, read, and move them by events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from jobpass import ids
+from jobpass.authority.gate import Submission
+from jobpass.authority.history import verify_job
+from jobpass.errors import InvalidInput, RevokedToken, UnknownJob
+from jobpass.records import NO_LINK, Change, Event, Job, Page, Replayed
+from jobpass.tokens.access import Access
+from jobpass.tokens.mint import mint_document
+
+if TYPE_CHECKING:
+    from jobpass.authority.bearer import Bearer
+    from jobpass.authority.gate import Gate
+    from jobpass.clock import Clock
+    from jobpass.lifecycle.standard import Lifecycles
+    from jobpass.ports import JobStore, Randomness
+    from jobpass.tokens.keyring import Keyring
+
+
+class Made(Struct, frozen=True):
+    """A job that was asked for, with its data and its document token."""
+
+    job: Job
+    data: bytes
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Made(job={self.job!r}, token=…)"
+
+
+class Accepted(Struct, frozen=True, gc=False):
+    """An event that stands in the history; ``token`` is the job's token if the caller may have it from here."""
+
+    event: Event
+    token: str | None
+
+    def __repr__(self) -> str:
+        return f"Accepted(event={self.event!r}, token=…)"
+
+
+class Jobs:
+    """What can be done with jobs. Every method raises what the gate and the store raise."""
+
+    def __init__(
+        self, store: JobStore, gate: Gate, keyring: Keyring, lifecycles: Lifecycles, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._keyring = keyring
+        self._lifecycles = lifecycles
+        self._clock = clock
+        self._randomness = randomness
+
+    async def create(
+        self,
+        bearer: Bearer,
+        pipeline_uuid: str,
+        data: bytes,
+        parsed: dict[str, Any],
+        *,
+        child_of: tuple[str, ...] = (),
+        lifecycle: str = "pipeline",
+        archive_path: str | None = None,
+        session: str | None = None,
+    ) -> Made:
+        """Make the job of these parameters, or find it again for its owner. ``parsed`` is ``data`` decoded.
+
+        Raises ``InvalidInput`` for an unknown pipeline or lifecycle, ``JobExists`` if it stands with other parameters.
+        """
+        at = self._clock.now()
+        owner = self._owner(bearer, Access("jobs.create", at, address=bearer.address))
+        if await self._store.find_pipeline(pipeline_uuid) is None:
+            raise InvalidInput.at("json.pipeline_uuid", "is not a known pipeline")
+        uuid = ids.job_uuid(pipeline_uuid, list(child_of), parsed)
+        wanted = Job(
+            uuid=uuid,
+            lifecycle=lifecycle,
+            state=self._lifecycles[lifecycle].initial,
+            last_event="",
+            sequence=0,
+            head=NO_LINK,
+            kid=self._keyring.signing_kid,
+            serial=ids.serial(self._randomness(8)),
+            owner=owner,
+            pipeline_uuid=pipeline_uuid,
+            created_at=at,
+            updated_at=at,
+            child_of=child_of,
+            archive_path=archive_path,
+            session=session,
+        )
+        submission = Submission(self._event_uuid(), "create", data, at, None)
+        outcome = await self._store.apply(uuid, self._gate.judge_creation(bearer, wanted, submission))
+        job, event = _standing(outcome)
+        if event is None:  # it stood before: show the data that stand
+            data = await self._data(uuid)
+        return Made(job, data, self._token(job))
+
+    async def submit_event(
+        self, bearer: Bearer, uuid: str, name: str, data: bytes = b"null", key: str | None = None
+    ) -> Accepted:
+        """Record an event of a job, once it is decided and legal; returns when it is on the disk.
+
+        ``data`` is sound JSON text. ``token`` of the answer is None when the caller presented a document token (it has
+        it) or an admin token (it gets none).
+        """
+        submission = Submission(self._event_uuid(), name, data, self._clock.now(), key)
+        outcome = await self._store.apply(uuid, self._gate.judge_event(bearer, uuid, submission), key)
+        job, event = _standing(outcome)
+        if event is None:
+            raise UnknownJob(uuid)
+        return Accepted(event, self._token(job) if bearer.verified.kind == "login" else None)
+
+    async def read(self, bearer: Bearer, uuid: str) -> tuple[Job, bytes]:
+        """The job and its data (that of its ``create`` event)."""
+        job = await self._find(bearer, uuid)
+        return job, await self._data(uuid)
+
+    async def list(
+        self, bearer: Bearer, *, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
+    ) -> Page[Job]:
+        """The jobs that the bearer may see: its own, all for an operator or an admin token, one for a document token."""
+        at = self._clock.now()
+        own = bearer.verified.job
+        self._gate.admit(bearer, Access("jobs.read", at, job=own, address=bearer.address))
+        if own is not None:
+            job = await self._find(bearer, own)
+            fits = state in (None, job.state) and pipeline_uuid in (None, job.pipeline_uuid) and after is None
+            return Page([job] if fits else [], None)
+        owner = None
+        if bearer.session is not None and bearer.session.principal.role != "operator":
+            owner = bearer.session.principal.id
+        return await self._store.list_jobs(
+            owner=owner, state=state, pipeline_uuid=pipeline_uuid, after=after, limit=limit
+        )
+
+    async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> list[Event]:
+        """The events of a job above sequence ``after``, at most ``limit``."""
+        await self._find(bearer, uuid)
+        return await self._store.history(uuid, after, limit)
+
+    async def verify(self, bearer: Bearer, uuid: str) -> tuple[Job, int | None]:
+        """The job, and the sequence of the first bad or missing link of its history (None: it holds)."""
+        await self._find(bearer, uuid)
+        return await verify_job(self._store, uuid, self._keyring.chain_key)
+
+    async def _find(self, bearer: Bearer, uuid: str) -> Job:
+        """The job, if the bearer may see it; ``UnknownJob`` both if not and if there is none."""
+        job = await self._store.find_job(uuid)
+        access = Access("jobs.read", self._clock.now(), job=uuid, address=bearer.address)
+        self._gate.admit(bearer, access, job)
+        if job is None:
+            raise UnknownJob(uuid)
+        return job
+
+    async def _data(self, uuid: str) -> bytes:
+        first = await self._store.history(uuid, 0, 1)
+        return first[0].data if first else b"null"
+
+    def _owner(self, bearer: Bearer, access: Access) -> int:
+        self._gate.admit(bearer, access)
+        if bearer.session is None:
+            raise RevokedToken("The token has no record.")
+        return bearer.session.principal.id
+
+    def _token(self, job: Job) -> str:
+        return mint_document(self._keyring, job.kid, job.uuid, job.serial)
+
+    def _event_uuid(self) -> str:
+        return ids.random_typed_uuid("pipelinejob_event", self._randomness(16))
+
+
+def _standing(outcome: Change | Replayed) -> tuple[Job, Event | None]:
+    """The job after what the store did, and the event which that is about (None: nothing was recorded)."""
+    if isinstance(outcome, Replayed):
+        return outcome.job, outcome.event
+    if outcome.after is None:
+        raise UnknownJob(outcome.before.uuid if outcome.before is not None else "")
+    return outcome.after, outcome.event

@@ -1,0 +1,53 @@
+"""Who may do what at all: tables, no code. ``decide`` applies them.
+
+An action is a resource and a verb. The names are public: an ``actions`` caveat lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ACTIONS: Mapping[str, str] = {
+    "account.read": "see who the token speaks for",
+    "account.logout": "end the login token itself",
+    "pipelines.create": "register a pipeline, or change one's own",
+    "pipelines.read": "see pipelines",
+    "jobs.create": "make a job",
+    "jobs.read": "see a job and its history",
+    "jobs.event": "send an event to a job",
+}
+"""Every action with what it means."""
+
+ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
+    "author": frozenset(
+        {
+            "account.read",
+            "account.logout",
+            "pipelines.create",
+            "pipelines.read",
+            "jobs.create",
+            "jobs.read",
+            "jobs.event",
+        }
+    ),
+    "operator": frozenset(ACTIONS),
+}
+"""What a person's login token may ask for, by role."""
+
+KIND_ACTIONS: Mapping[str, frozenset[str]] = {
+    "document": frozenset({"jobs.read", "jobs.event"}),
+    "admin": frozenset({"jobs.read", "jobs.event"}),
+    "login": frozenset(ACTIONS),
+    "job": frozenset(),
+    "apikey": frozenset(),
+}
+"""What a kind of token can open whatever its holder is; a kind that is not in use here opens nothing."""
+
+OWN_JOB_ACTIONS: frozenset[str] = frozenset({"jobs.read", "jobs.event"})
+"""Actions on one job which its owner may do."""
+
+ANY_JOB_ACTIONS: Mapping[str, frozenset[str]] = {
+    "author": frozenset(),
+    "operator": frozenset({"jobs.read"}),
+}
+"""Actions on a job of somebody else, by role. What is not here is hidden (404) or, if the job may be seen, denied."""
