@@ -1,0 +1,54 @@
+# One vocabulary for people and for CI. Each target prepares the virtual environment that it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.jobpass
+
+.PHONY: demo test test-long lint format bench clean
+
+demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
+	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
+
+test: $(STAMP)-test        ## the whole suite, on the real store and real processes
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
+	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
+
+lint: $(STAMP)-lint        ## style, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config importlinter.toml
+
+format: $(STAMP)-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)-bench      ## every figure with its yardstick in the same run (NAMES="tokens http" for some)
+	$(BIN)/python -m benchmarks $(NAMES)
+
+$(STAMP)-base:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jobpass needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+$(STAMP)-demo: $(STAMP)-base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(STAMP)-test: $(STAMP)-base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group test
+	touch $@
+
+$(STAMP)-lint: $(STAMP)-base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	touch $@
+
+$(STAMP)-bench: $(STAMP)-base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group test --group bench
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
