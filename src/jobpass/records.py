@@ -21,7 +21,7 @@ class Job(Struct, frozen=True, gc=False):
     """One unit of work with a lifecycle, as its row stands.
 
     ``sequence`` is that of the last event (the first event, ``create``, is 1), ``head`` the link of that event.
-    ``serial`` (64 random bits) is named by the job's document token; ``previous_serial`` lives until ``previous_until``.
+    ``serial`` (64 random bits) is named by the document token; ``previous_serial`` lives until ``previous_until``.
     ``kid`` is the root key that signs the document token. ``owner`` is a principal's id.
     """
 

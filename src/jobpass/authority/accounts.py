@@ -63,9 +63,7 @@ class Accounts:
         It is the installation that calls this (``jobpass init``), not a bearer.
         """
         address = _address(email)
-        return await self._store.add_principal(
-            address, role, await self._passwords.hash(password), self._clock.now()
-        )
+        return await self._store.add_principal(address, role, await self._passwords.hash(password), self._clock.now())
 
     async def login(self, email: str, password: str) -> LoggedIn:
         """A login token for the right password; ``LoginFailed`` after the same work for anything else."""

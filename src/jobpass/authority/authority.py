@@ -16,7 +16,7 @@ from jobpass.tokens.verify import Verifier
 if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.clock import Clock
-    from jobpass.lifecycle.standard import Lifecycles
+    from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Randomness, Store
     from jobpass.tokens.keyring import Keyring
 

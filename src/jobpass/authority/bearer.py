@@ -17,8 +17,12 @@ class Bearer(Struct, frozen=True, gc=False):
 
     @property
     def credential(self) -> str:
-        """The public name of what is presented, as histories and logs show it; never the token."""
+        """The public name of what is presented, as histories and logs show it; never the token.
+
+        A document token is named by the upper half of its serial, so that a history tells one from its successor;
+        the serial opens nothing without the root key.
+        """
         verified = self.verified
-        if verified.credential_id is not None:
-            return f"{verified.kind}:{verified.credential_id}"
-        return f"{verified.kind}:{verified.job}"
+        if verified.serial is not None:
+            return f"document:{verified.serial >> 32:08x}"
+        return f"{verified.kind}:{verified.credential_id}"

@@ -45,7 +45,7 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
     reserves the event to admin tokens.
     """
     verified = bearer.verified
-    objections = [Objection("expired" if o.expired else "caveat", o.reason) for o in check_caveats(verified, access)]
+    objections = [Objection("expired" if o.expired else "caveat", o.sentence) for o in check_caveats(verified, access)]
     if access.action not in KIND_ACTIONS[verified.kind]:
         objections.append(Objection("policy", f"a {verified.kind} token does not open {access.action}"))
     if admin_only and verified.kind != "admin":
@@ -61,7 +61,7 @@ def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Obj
     """A document token opens its own job, as long as the job's row names its serial."""
     verified = bearer.verified
     objections = []
-    if access.job != verified.job:
+    if access.job != verified.job_uuid:
         objections.append(Objection("hidden", "a document token opens nothing but its job"))
     if job is not None and (verified.kid != job.kid or not _serial_lives(verified.serial, access, job)):
         objections.append(Objection("ended", "the job's row names another serial"))

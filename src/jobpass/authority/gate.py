@@ -32,7 +32,7 @@ from jobpass.tokens.access import Access
 if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.lifecycle.model import Lifecycle
-    from jobpass.lifecycle.standard import Lifecycles
+    from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Judge
     from jobpass.tokens.keyring import Keyring
 
@@ -67,7 +67,7 @@ class Gate:
         def judge(job: Job | None, prior: Event | None) -> Change | Replayed:
             if job is None:
                 raise UnknownJob(job_uuid)
-            lifecycle = self._lifecycles[job.lifecycle]
+            lifecycle = self._lifecycles.get(job.lifecycle)
             allowed = self._admit_event(bearer, job, lifecycle, submission)
             if prior is not None:
                 if prior.name != submission.name or prior.data != submission.data:
@@ -100,14 +100,12 @@ class Gate:
         decision = decide(bearer, access, job, admin_only=name in lifecycle.admin_only)
         if isinstance(decision, Denied):
             refusal = _refusal(decision, access)
-            if isinstance(refusal, DeniedError) and name not in lifecycle.events:
+            if isinstance(refusal, DeniedError) and name not in lifecycle.event:
                 raise UnknownEvent(name)
             raise refusal
         return decision
 
-    def _record(
-        self, job: Job, state: str, allowed: Allowed, submission: Submission, *, new: bool = False
-    ) -> Change:
+    def _record(self, job: Job, state: str, allowed: Allowed, submission: Submission, *, new: bool = False) -> Change:
         """The change that appends the event to the job's history."""
         kid = self._keyring.signing_kid
         sequence = job.sequence + 1
@@ -124,9 +122,7 @@ class Gate:
             NO_LINK,
         )
         head = link(self._keyring.chain_key(kid), job.head, job.uuid, event)
-        after = replace(
-            job, state=state, last_event=event.name, sequence=sequence, head=head, updated_at=submission.at
-        )
+        after = replace(job, state=state, last_event=event.name, sequence=sequence, head=head, updated_at=submission.at)
         return Change(None if new else job, after, replace(event, link=head))
 
 

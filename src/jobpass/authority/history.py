@@ -34,15 +34,16 @@ async def verify_job(store: JobStore, uuid: str, keys: ChainKeys) -> tuple[Job, 
 
     Raises ``UnknownJob``. A job that moves while it is read is read again, so that row and history belong together.
     """
+    job = await _job(store, uuid)
     for _ in range(LOOKS):
-        job = await store.find_job(uuid)
-        if job is None:
-            raise UnknownJob(uuid)
         events = await _events(store, uuid)
-        after = await store.find_job(uuid)
-        if after is not None and after.head == job.head:
-            return job, first_break(job, events, keys)
-    return job, first_break(job, events[: job.sequence], keys)
+        after = await _job(store, uuid)
+        if after.head == job.head:
+            break
+        job = after
+    else:
+        events = events[: job.sequence]
+    return job, first_break(job, events, keys)
 
 
 async def verify_all(store: JobStore, keys: ChainKeys) -> AsyncIterator[Checked]:
@@ -68,3 +69,10 @@ async def _events(store: JobStore, uuid: str) -> list[Event]:
         events += page
         if len(page) < PAGE:
             return events
+
+
+async def _job(store: JobStore, uuid: str) -> Job:
+    job = await store.find_job(uuid)
+    if job is None:
+        raise UnknownJob(uuid)
+    return job

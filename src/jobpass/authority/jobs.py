@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.lifecycle.standard import Lifecycles
+    from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import JobStore, Randomness
     from jobpass.tokens.keyring import Keyring
+
+Events = list[Event]  # named here: below, ``list`` is a method
 
 
 class Made(Struct, frozen=True):
@@ -48,7 +50,13 @@ class Jobs:
     """What can be done with jobs. Every method raises what the gate and the store raise."""
 
     def __init__(
-        self, store: JobStore, gate: Gate, keyring: Keyring, lifecycles: Lifecycles, clock: Clock, randomness: Randomness
+        self,
+        store: JobStore,
+        gate: Gate,
+        keyring: Keyring,
+        lifecycles: Lifecycles,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._store = store
         self._gate = gate
@@ -81,7 +89,7 @@ class Jobs:
         wanted = Job(
             uuid=uuid,
             lifecycle=lifecycle,
-            state=self._lifecycles[lifecycle].initial,
+            state=self._lifecycles.get(lifecycle).initial,
             last_event="",
             sequence=0,
             head=NO_LINK,
@@ -125,9 +133,9 @@ class Jobs:
     async def list(
         self, bearer: Bearer, *, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
     ) -> Page[Job]:
-        """The jobs that the bearer may see: its own, all for an operator or an admin token, one for a document token."""
+        """The jobs that the bearer may see: all for an operator or an admin token, one for a document token."""
         at = self._clock.now()
-        own = bearer.verified.job
+        own = bearer.verified.job_uuid
         self._gate.admit(bearer, Access("jobs.read", at, job=own, address=bearer.address))
         if own is not None:
             job = await self._find(bearer, own)
@@ -140,7 +148,7 @@ class Jobs:
             owner=owner, state=state, pipeline_uuid=pipeline_uuid, after=after, limit=limit
         )
 
-    async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> list[Event]:
+    async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> Events:
         """The events of a job above sequence ``after``, at most ``limit``."""
         await self._find(bearer, uuid)
         return await self._store.history(uuid, after, limit)
