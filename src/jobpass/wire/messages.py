@@ -6,18 +6,26 @@ Requests refuse unknown members; answers accept them, so that an older client re
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 NULL = Raw(b"null")
+
+# Bounds are in characters. They keep what is stored small; what a text means is judged by the authority.
+Email = Annotated[str, Meta(max_length=254)]
+Password = Annotated[str, Meta(max_length=1024)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Session = Annotated[str, Meta(max_length=256)]
+ArchivePath = Annotated[str, Meta(max_length=4096)]
+Parents = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=1000)]
 
 
 class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/login``."""
 
-    email: str
-    password: str
+    email: Email
+    password: Password
 
     def __repr__(self) -> str:
         return f"LoginRequest(email={self.email!r}, password=…)"
@@ -38,15 +46,33 @@ class LoginAnswer(Struct, frozen=True):
         return f"LoginAnswer(token=…, email={self.email!r}, expires_at={self.expires_at!r})"
 
 
+class CredentialAnswer(Struct, frozen=True):
+    """What can be told of a credential; ``id`` is public and opens nothing."""
+
+    id: str
+    kind: str
+    expires_at: datetime | None
+
+
+class MeAnswer(Struct, frozen=True):
+    """``GET /api/me``: who the token speaks for."""
+
+    user_id: int
+    email: str
+    is_admin: bool
+    role: str
+    credential: CredentialAnswer
+
+
 class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came."""
 
-    pipeline_uuid: str
+    pipeline_uuid: Annotated[str, Meta(max_length=64)]
     data: Raw
-    child_of: list[str] = []
-    lifecycle: str = "pipeline"
-    archive_path: str | None = None
-    session: str | None = None
+    child_of: Parents = []
+    lifecycle: Name = "pipeline"
+    archive_path: ArchivePath | None = None
+    session: Session | None = None
 
 
 class JobAnswer(Struct, frozen=True, kw_only=True):
@@ -117,6 +143,15 @@ class HistoryPage(Struct, frozen=True):
 
     events: list[HistoryEntry]
     next: int | None
+
+
+class VerifyAnswer(Struct, frozen=True):
+    """``GET …/verify``; ``broken_at`` is the sequence of the first bad or missing link, null if all hold."""
+
+    uuid: str
+    events: int
+    intact: bool
+    broken_at: int | None
 
 
 class PipelineList(Struct, frozen=True):
