@@ -1,0 +1,3 @@
+"""The embedded store: one SQLite file."""
+
+from jobpass.stores.sqlite.store import SqliteStore as SqliteStore

@@ -1,0 +1,49 @@
+"""What every store checks in the same way, so that they cannot drift apart."""
+
+from __future__ import annotations
+
+from jobpass.errors import InvalidInput, StoreUnavailable
+from jobpass.records import Change, Event, Job
+
+
+def check_change(change: Change, uuid: str, job: Job | None, standing: Event | None, key: str | None) -> None:
+    """Return if ``change`` fits the job that was judged; else the judge is wrong: ``ValueError``.
+
+    ``standing`` is the event that was found under the idempotency key ``key``. What passes here cannot break
+    a unique index, so that one caller's mistake never spoils the group that it is written with.
+    """
+    before, after, event = change.before, change.after, change.event
+    if before is not job and before != job:
+        raise ValueError("the change was made for another state of the job")
+    if after is None:
+        if job is None:
+            raise ValueError("there is no job to delete")
+        return
+    if after.uuid != uuid:
+        raise ValueError("the change is for another job")
+    if event is None:
+        return
+    if event.sequence != after.sequence or (job is not None and event.sequence <= job.sequence):
+        raise ValueError("the event is out of sequence")
+    if event.key is not None and (event.key != key or standing is not None):
+        raise ValueError("the event's idempotency key was not looked up, or is taken")
+
+
+def read_cursor(after: str | None, newest: int) -> int:
+    """The number in a listing's cursor, 0 for the first page.
+
+    ``newest`` is the highest number ever given. Raises ``InvalidInput`` for what was never handed out.
+    """
+    if after is None:
+        return 0
+    # 19 digits hold every 64-bit number; int() alone would take "+1", "1_0", other scripts' digits and megabytes.
+    if after.isascii() and after.isdecimal() and len(after) <= 19 and after[0] != "0":
+        number = int(after)
+        if number <= newest:
+            return number
+    raise InvalidInput.at("query.after", "is not a cursor from an earlier page")
+
+
+def closed() -> StoreUnavailable:
+    """The error of every call on a store that was closed."""
+    return StoreUnavailable("The store is closed.", reason="closed")

@@ -1,0 +1,147 @@
+"""Opening the file: created private, recognised as ours, brought to the present schema; and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import apsw
+
+from jobpass.errors import SchemaTooNew, SetupError, StoreUnavailable
+from jobpass.stores.sqlite.queries import MIGRATIONS
+
+APPLICATION_ID = 0x4A504153
+"""``PRAGMA application_id`` of our files: "JPAS"."""
+
+OPEN_SECONDS = 5.0
+"""How long opening waits for other processes that open, migrate or close the same file."""
+
+CACHE_KIB = 64 * 1024
+"""Pages of the writing connection kept in memory."""
+
+WAL_PAGES = 16_384
+"""Pages of 4 KiB in the write-ahead log from which a commit copies them into the database itself (64 MiB)."""
+
+CULPRITS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
+"""Errors that lie in what one caller wants written, not in the database."""
+
+
+def unavailable(error: apsw.Error, doing: str) -> StoreUnavailable:
+    """The error for the callers; ``detail["reason"]`` is SQLite's name of it, such as ``SQLITE_FULL``."""
+    code = getattr(error, "extendedresult", 0) or getattr(error, "result", 0)
+    names = apsw.mapping_extended_result_codes | apsw.mapping_result_codes
+    reason = names.get(code) or names.get(code & 0xFF) or type(error).__name__
+    return StoreUnavailable(f"The database cannot {doing}: {error}.", reason=str(reason))
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The connection that writes; creates and migrates the file.
+
+    Raises ``SetupError`` for a file that is not ours, ``SchemaTooNew``, and ``StoreUnavailable`` if the file or its
+    folder cannot be used.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    except OSError as error:
+        raise StoreUnavailable(f"The database cannot be opened: {error.strerror}.", reason="SQLITE_CANTOPEN") from None
+    except apsw.Error as error:
+        raise unavailable(error, "be opened") from error
+    try:
+        _prepare(connection)
+    except apsw.NotADBError:
+        connection.close()
+        raise SetupError("The file is not a database.") from None
+    except apsw.Error as error:
+        connection.close()
+        raise unavailable(error, "be opened") from error
+    except SetupError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A second connection, which sees only what is committed and cannot write."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(250)
+    connection.pragma("trusted_schema", False)
+    return connection
+
+
+def open_checkpointer(path: Path) -> apsw.Connection:
+    """A third connection, for copying the write-ahead log back while others read and write."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.pragma("synchronous", "FULL")
+    return connection
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(round(OPEN_SECONDS * 1000))
+    _recognise(connection)
+    _use_wal(connection)
+    for name, value in (
+        ("trusted_schema", False),
+        ("synchronous", "FULL"),
+        ("fullfsync", True),  # a Mac's fsync alone does not reach the disk
+        ("foreign_keys", True),
+        ("cache_size", -CACHE_KIB),
+        ("wal_autocheckpoint", WAL_PAGES),
+    ):
+        connection.pragma(name, value)
+    _migrate(connection)
+    connection.set_busy_timeout(0)
+
+
+def _recognise(connection: apsw.Connection) -> None:
+    """Refuse a file that somebody else made, before anything is written to it."""
+    # One statement, so that another process's first migration is seen whole or not at all.
+    query = "SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id"
+    application, tables = connection.execute(query).get
+    if application != APPLICATION_ID and (application, tables) != (0, 0):
+        raise SetupError("The file is a database of another program.")
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Set the journal mode; SQLite's busy timeout does not cover two processes that do it at once."""
+    deadline = time.monotonic() + OPEN_SECONDS
+    while True:
+        try:
+            if connection.pragma("journal_mode", "wal") != "wal":
+                raise SetupError("The database cannot use a write-ahead log here.")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _migrate(connection: apsw.Connection) -> None:
+    """Bring the schema to the last migration in one transaction, which of several processes one does."""
+    _refuse_newer(connection)
+    if connection.pragma("user_version") == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _recognise(connection)
+        _refuse_newer(connection)
+        for migration in MIGRATIONS[connection.pragma("user_version") :]:
+            connection.execute(migration)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", len(MIGRATIONS))
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _refuse_newer(connection: apsw.Connection) -> None:
+    found = connection.pragma("user_version")
+    if found > len(MIGRATIONS):
+        raise SchemaTooNew(
+            f"The database has schema {found}, and this Jobpass knows schemas up to {len(MIGRATIONS)}: "
+            "it was written by a newer Jobpass. Use that one, or restore a backup made before it.",
+            found=found,
+            known=len(MIGRATIONS),
+        )

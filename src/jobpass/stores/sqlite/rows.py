@@ -1,0 +1,185 @@
+"""Rows and records: the one place that knows in which form a value lies in a column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jobpass.clock import from_microseconds, to_microseconds
+from jobpass.records import Credential, Event, Job, Pipeline, Principal, Session
+
+Row = tuple[Any, ...]
+
+_SIGN = 1 << 63
+_WRAP = 1 << 64
+
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def _signed(serial: int | None) -> int | None:
+    """64 unsigned bits as SQLite's signed integer."""
+    return serial - _WRAP if serial is not None and serial >= _SIGN else serial
+
+
+def _unsigned(serial: int | None) -> int | None:
+    return serial + _WRAP if serial is not None and serial < 0 else serial
+
+
+def _micro(at: datetime | None) -> int | None:
+    return None if at is None else to_microseconds(at)
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_microseconds(microseconds)
+
+
+def job_from(row: Row) -> Job:
+    """A row of ``find_job`` without its number."""
+    (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
+     child_of, archive_path, session, previous_serial, previous_until) = row  # fmt: skip
+    return Job(
+        uuid,
+        lifecycle,
+        state,
+        last_event,
+        sequence,
+        head,
+        kid,
+        serial if serial >= 0 else serial + _WRAP,
+        owner,
+        pipeline_uuid,
+        from_microseconds(created_at),
+        from_microseconds(updated_at),
+        () if child_of == "[]" else _decode_texts(child_of),
+        archive_path,
+        session,
+        _unsigned(previous_serial),
+        _moment(previous_until),
+    )
+
+
+def job_row(job: Job) -> Row:
+    """The bindings of ``insert_job``; without the first, those of ``rewrite_job``."""
+    return (
+        job.uuid,
+        job.lifecycle,
+        job.state,
+        job.last_event,
+        job.sequence,
+        job.head,
+        job.kid,
+        _signed(job.serial),
+        job.owner,
+        job.pipeline_uuid,
+        to_microseconds(job.created_at),
+        to_microseconds(job.updated_at),
+        msgspec.json.encode(job.child_of).decode(),
+        job.archive_path,
+        job.session,
+        _signed(job.previous_serial),
+        _micro(job.previous_until),
+    )
+
+
+def same_but_progress(old: Job, new: Job) -> bool:
+    """Whether only state, last event, sequence, head and ``updated_at`` may differ.
+
+    Compares identity: a copy keeps the very objects it does not change, and a false no costs a longer write only.
+    """
+    return (
+        old.serial is new.serial
+        and old.kid is new.kid
+        and old.previous_serial is new.previous_serial
+        and old.previous_until is new.previous_until
+        and old.owner is new.owner
+        and old.lifecycle is new.lifecycle
+        and old.pipeline_uuid is new.pipeline_uuid
+        and old.created_at is new.created_at
+        and old.child_of is new.child_of
+        and old.archive_path is new.archive_path
+        and old.session is new.session
+    )
+
+
+def event_from(row: Row) -> Event:
+    """A row of ``history`` or ``find_key``."""
+    sequence, uuid, name, data, at, state, credential, key, kid, link = row
+    return Event(sequence, uuid, name, data, from_microseconds(at), state, credential, key, kid, link)
+
+
+def event_row(job: int, event: Event) -> Row:
+    """The bindings of ``insert_event``; ``job`` is the number of the job's row."""
+    return (
+        job,
+        event.sequence,
+        event.uuid,
+        event.name,
+        event.data,
+        to_microseconds(event.at),
+        event.state,
+        event.credential,
+        event.key,
+        event.kid,
+        event.link,
+    )
+
+
+def pipeline_from(row: Row) -> Pipeline:
+    """A row of ``find_pipeline`` without its number."""
+    uuid, name, body, owner, created_at, updated_at = row
+    return Pipeline(uuid, name, body, owner, from_microseconds(created_at), from_microseconds(updated_at))
+
+
+def pipeline_row(pipeline: Pipeline) -> Row:
+    """The bindings of ``put_pipeline``."""
+    return (
+        pipeline.uuid,
+        pipeline.name,
+        pipeline.body,
+        pipeline.owner,
+        to_microseconds(pipeline.created_at),
+        to_microseconds(pipeline.updated_at),
+    )
+
+
+def principal_from(row: Row) -> Principal:
+    """The columns id, email, role, active, created_at."""
+    number, email, role, active, created_at = row
+    return Principal(number, email, role, bool(active), from_microseconds(created_at))
+
+
+def credential_row(credential: Credential) -> Row:
+    """The bindings of ``add_credential``."""
+    return (
+        credential.id,
+        credential.kind,
+        credential.owner,
+        credential.label,
+        to_microseconds(credential.issued_at),
+        _micro(credential.expires_at),
+        _micro(credential.revoked_at),
+        credential.parent,
+        _micro(credential.last_used_at),
+        credential.uses,
+    )
+
+
+def session_from(row: Row) -> Session:
+    """A row of ``find_session``: the credential's eleven columns, then the principal's."""
+    identity, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number = row[:11]
+    credential = Credential(
+        identity,
+        kind,
+        owner,
+        label,
+        from_microseconds(issued_at),
+        _moment(expires_at),
+        _moment(revoked_at),
+        parent,
+        _moment(last_used_at),
+        uses,
+        number,
+    )
+    return Session(credential, principal_from(row[11:]))

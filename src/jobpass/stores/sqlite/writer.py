@@ -1,0 +1,294 @@
+"""Writes a group of calls in one transaction: load, judge in order of arrival, write, commit, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+import apsw
+
+from jobpass.clock import to_microseconds
+from jobpass.errors import Error, StoreUnavailable
+from jobpass.records import Change, Event, Job, Replayed, Session
+from jobpass.stores.rules import check_change
+from jobpass.stores.sqlite.calls import Apply, Statement
+from jobpass.stores.sqlite.commit import CommitThread
+from jobpass.stores.sqlite.database import CULPRITS, unavailable
+from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, job_row, same_but_progress
+
+BUSY_SECONDS = 5.0
+"""How long a group waits for another process that writes."""
+
+INLINE_SECONDS = 0.002
+"""A lone call's commit runs on the loop's thread as long as the last commit took less than this."""
+
+JOBS_CACHED = 4096
+SESSIONS_CACHED = 16_384
+
+_DATA_VERSION = QUERIES["data_version"]
+_FIND_JOB = QUERIES["find_job"]
+_FIND_KEY = QUERIES["find_key"]
+_INSERT_EVENT = QUERIES["insert_event"]
+
+Group = list[Apply | Statement]
+Done = Callable[[Group], None]
+
+
+class _Row:
+    """A job's row in the cache: its number, the job as the database has it, and as this transaction leaves it."""
+
+    __slots__ = ("current", "number", "stored")
+
+    def __init__(self, number: int, stored: Job | None) -> None:
+        self.number = number
+        self.stored = stored
+        self.current = stored
+
+
+class Writer:
+    """The only user of the writing connection. Between ``write`` and ``done`` it takes no other group."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.failure: StoreUnavailable | None = None
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._execute = self._cursor.execute
+        self._thread = CommitThread()
+        self._in_transaction = False
+        self._version = -1
+        self._commit_seconds = 0.0
+        self._jobs: dict[str, _Row] = {}
+        self._touched: list[_Row] = []
+        self._events: list[Row] = []
+        self._keyed: dict[tuple[int, str], Event] = {}
+
+    def write(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done) -> None:
+        """As ``batch.Write``."""
+        self._attempt(group, loop, done, time.monotonic() + BUSY_SECONDS)
+
+    def refresh(self) -> None:
+        """Drop the caches if another connection has committed. Within our own transaction nobody else can."""
+        if not self._in_transaction:
+            version = self._execute(_DATA_VERSION).get
+            if version != self._version:
+                self._forget()
+                self._version = version
+
+    def close(self) -> None:
+        """End the thread and the connection; no group may be under way."""
+        self._thread.close()
+        self._connection.close()
+
+    def _attempt(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, deadline: float) -> None:
+        """Write the group, or try again in a moment while another process holds the lock."""
+        try:
+            self._roll_back()  # only if an earlier one failed half-way
+            self._execute("BEGIN IMMEDIATE")
+        except apsw.BusyError as error:
+            if time.monotonic() < deadline:
+                loop.call_later(0.002, self._attempt, group, loop, done, deadline)
+            else:
+                self._fail(group, done, unavailable(error, "be written"))
+            return
+        except apsw.Error as error:
+            self._fail(group, done, unavailable(error, "be written"))
+            return
+        try:
+            wrote = self._run(group)
+        except Exception as error:  # from here on every exception must end the transaction and answer the callers
+            self._abandon(group, loop, done, error)
+        else:
+            self._commit(group, loop, done, wrote)
+
+    def _run(self, group: Group) -> bool:
+        """Everything between BEGIN and COMMIT; answers whether anything was written."""
+        self.refresh()
+        self._in_transaction = True
+        changes = self._connection.total_changes()
+        for call in group:
+            call.error = None
+            if isinstance(call, Statement):
+                self._state(call)
+            else:
+                self._judge(call)
+        self._write_pending()
+        return self._connection.total_changes() != changes or any(isinstance(call, Statement) for call in group)
+
+    def _judge(self, call: Apply) -> None:
+        uuid, key = call.uuid, call.key
+        row = self._jobs.pop(uuid, None) or self._load(uuid)
+        job = standing = None
+        if row is not None:
+            self._jobs[uuid] = row  # again at the end: the cache drops from its beginning
+            job = row.current
+            if key is not None:
+                standing = self._find_key(row.number, key)
+        try:
+            answer = call.judge(job, standing)
+            if type(answer) is Change:
+                check_change(answer, uuid, job, standing, key)
+            elif type(answer) is not Replayed:
+                raise TypeError("a judge answers a Change or a Replayed")
+        except Exception as error:  # whatever a judge raises is its own caller's, never the group's
+            call.error = error
+            return
+        call.result = answer
+        if type(answer) is Change:
+            self._take(answer, row)
+
+    def _load(self, uuid: str) -> _Row | None:
+        found = self._execute(_FIND_JOB, (uuid,)).get
+        return None if found is None else _Row(found[0], job_from(found[1:]))
+
+    def _find_key(self, number: int, key: str) -> Event | None:
+        pending = self._keyed.get((number, key))
+        if pending is not None:
+            return pending
+        found = self._execute(_FIND_KEY, (number, key)).get
+        return None if found is None else event_from(found)
+
+    def _take(self, change: Change, row: _Row | None) -> None:
+        """Note the change; rows that stand are written at the end, once for all events of the group."""
+        after, event = change.after, change.event
+        if after is None:
+            assert row is not None
+            assert change.before is not None
+            self._delete(change.before.uuid, row)
+            return
+        if row is None:
+            row = self._jobs[after.uuid] = _Row(self._execute(QUERIES["insert_job"], job_row(after)).get, after)
+        else:
+            if row.current is row.stored:
+                self._touched.append(row)
+            row.current = after
+        if event is not None:
+            self._events.append(event_row(row.number, event))
+            if event.key is not None:
+                self._keyed[row.number, event.key] = event
+
+    def _delete(self, uuid: str, row: _Row) -> None:
+        self._write_pending()
+        self._execute(QUERIES["delete_history"], (row.number,))
+        self._execute(QUERIES["delete_job"], (row.number,))
+        del self._jobs[uuid]
+
+    def _state(self, call: Statement) -> None:
+        self._write_pending()
+        try:
+            call.result = call.work(self._cursor)
+        except Error as error:
+            call.error = error
+
+    def _write_pending(self) -> None:
+        """Bring the database up to what the judges have said so far."""
+        if self._events:
+            self._cursor.executemany(_INSERT_EVENT, self._events)
+            self._events = []
+            self._keyed.clear()
+        if not self._touched:
+            return
+        advanced, moved, rewritten = [], [], []
+        for row in self._touched:
+            old, new = row.stored, row.current
+            assert old is not None
+            assert new is not None
+            if not same_but_progress(old, new):
+                rewritten.append((*job_row(new)[1:], row.number))
+            elif new.state == old.state:
+                advanced.append((*_progress(new), row.number))
+            else:
+                moved.append((*_progress(new), new.state, row.number))
+            row.stored = new
+        self._touched = []
+        for name, rows in (("advance_job", advanced), ("move_job", moved), ("rewrite_job", rewritten)):
+            if rows:
+                self._cursor.executemany(QUERIES[name], rows)
+
+    def _commit(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, wrote: bool) -> None:
+        """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread."""
+        if wrote and (len(group) > 1 or self._commit_seconds > INLINE_SECONDS):
+            self._thread.submit(self._commit_now, loop, partial(self._finish, group, done, wrote))
+            return
+        try:
+            self._commit_now()
+        except apsw.Error as error:
+            self._finish(group, done, wrote, error)
+        else:
+            self._finish(group, done, wrote, None)
+
+    def _commit_now(self) -> None:
+        started = time.perf_counter()
+        self._execute("COMMIT")
+        self._commit_seconds = time.perf_counter() - started
+
+    def _finish(self, group: Group, done: Done, wrote: bool, error: apsw.Error | None) -> None:
+        """The commit is over, one way or the other."""
+        if error is not None:
+            self._forget()
+            self._fail(group, done, unavailable(error, "be written"))
+            return
+        self._in_transaction = False
+        if wrote:
+            self.failure = None
+            for call in group:
+                if isinstance(call, Statement) and call.session is not None:
+                    self.sessions.pop(call.session, None)
+        jobs = self._jobs
+        while len(jobs) > JOBS_CACHED:
+            del jobs[next(iter(jobs))]
+        done(group)
+
+    def _abandon(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, error: Exception) -> None:
+        """Nothing of this transaction stands. A caller's own mistake is found by writing each call alone."""
+        self._forget()
+        if isinstance(error, apsw.Error) and not isinstance(error, CULPRITS):
+            self._fail(group, done, unavailable(error, "be written"))
+            return
+        self._roll_back()
+        if len(group) > 1:
+            self._write_singly(group, loop, done, 0)
+            return
+        group[0].error = error
+        done(group)
+
+    def _write_singly(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, index: int) -> None:
+        if index == len(group):
+            done(group)
+            return
+
+        def go_on(_: Group) -> None:
+            loop.call_soon(self._write_singly, group, loop, done, index + 1)
+
+        self.write([group[index]], loop, go_on)
+
+    def _fail(self, group: Group, done: Done, error: StoreUnavailable) -> None:
+        """Tell every caller of the group, each with an error of its own."""
+        try:
+            self._roll_back()
+        except apsw.Error:
+            self._in_transaction = False  # the next attempt rolls back first
+        self.failure = error
+        for call in group:
+            call.error = StoreUnavailable(error.message, **error.detail)
+        done(group)
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._execute("ROLLBACK")
+        self._in_transaction = False
+
+    def _forget(self) -> None:
+        """Drop everything that may not be what the database holds."""
+        self._jobs.clear()
+        self.sessions.clear()
+        self._events.clear()
+        self._touched.clear()
+        self._keyed.clear()
+
+
+def _progress(job: Job) -> tuple[str, int, bytes, int]:
+    return job.last_event, job.sequence, job.head, to_microseconds(job.updated_at)
