@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jobpass import ids
 from jobpass.errors import InvalidInput, LoginFailed, RevokedToken
-from jobpass.records import Credential, Principal, Role
+from jobpass.records import Credential, Principal, Role, Session
 from jobpass.tokens.access import Access
 from jobpass.tokens.mint import mint_credential
 
@@ -90,6 +90,13 @@ class Accounts:
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         await self._store.revoke_credential(bearer.session.credential.id, at)
+
+    async def me(self, bearer: Bearer) -> Session:
+        """Who the token speaks for, with its record."""
+        self._gate.admit(bearer, Access("account.read", self._clock.now(), address=bearer.address))
+        if bearer.session is None:
+            raise RevokedToken("The token has no record.")
+        return bearer.session
 
 
 def _address(email: str) -> str:

@@ -1,0 +1,166 @@
+"""The ASGI application: from a request to its answer, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from itertools import count
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jobpass.errors import Error, StoreUnavailable
+from jobpass.server.bearer import identify
+from jobpass.server.body import ClientGone
+from jobpass.server.call import Call, Receive, Scope, Send
+from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
+from jobpass.server.query import parse_query
+from jobpass.server.routes import ROUTES, Router
+from jobpass.wire.problems import scrub, to_problem
+
+if TYPE_CHECKING:
+    from jobpass.authority.authority import Authority
+    from jobpass.ports import Randomness
+
+BODY_LIMIT_BYTES: Final = 1024 * 1024
+"""What a body may have unless a setting says otherwise."""
+
+Headers = list[tuple[bytes, bytes]]
+
+access_log = logging.getLogger("jobpass.access")
+log = logging.getLogger("jobpass.server")
+
+_encode = msgspec.json.Encoder().encode
+_request_id = re.compile(rb"[\x21-\x7e]{1,64}")
+_showable = re.compile(r"[A-Za-z0-9/_.…-]{1,128}")
+
+
+def create_app(
+    authority: Authority,
+    *,
+    randomness: Randomness,
+    body_limit_bytes: int = BODY_LIMIT_BYTES,
+) -> App:
+    """The application over an authority. It owns nothing: whoever opened the authority closes it."""
+    return App(authority, Router(ROUTES), randomness(6).hex(), body_limit_bytes)
+
+
+class App:
+    """An ASGI 3 application. ``instance`` begins the request ids that it makes."""
+
+    def __init__(self, authority: Authority, router: Router, instance: str, body_limit_bytes: int) -> None:
+        self._authority = authority
+        self._router = router
+        self._instance = instance
+        self._numbers = count(1)
+        self._body_limit_bytes = body_limit_bytes
+        self._deadlines = Deadlines()
+        self._store_told_at = float("-inf")
+
+    def tick(self, *, stopping: bool = False) -> None:
+        """A chore for once a second: end what reads its body too slowly."""
+        self._deadlines.tick(STOPPING_SECONDS if stopping else READ_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI's ``http``); take part in ``lifespan``, refuse anything else."""
+        if scope["type"] != "http":
+            await _other(scope, receive, send)
+            return
+        started = perf_counter() if access_log.isEnabledFor(logging.INFO) else None
+        call = Call(scope, receive, self._authority, self._deadlines, self._body_limit_bytes)
+        call.request_id = self._request_id(call)
+        reason = ""
+        try:
+            status, extra, body = 200, _NO_HEADERS, await self._answer(scope, call)
+        except Error as error:
+            reason = error.code
+            status, extra, body = self._refuse(error, call)
+        except ClientGone:
+            return
+        except Exception as error:  # the last line: whatever it is, it is told to the log, and the caller gets a 500
+            reason = type(error).__name__
+            status, extra, body = self._refuse(error, call)
+        await _send(send, scope["method"], status, call, extra, body)
+        if started is not None:
+            _log_access(scope, call, status, reason, perf_counter() - started)
+
+    async def _answer(self, scope: Scope, call: Call) -> bytes:
+        """The body of a good answer: the route, the token, the query, then the handler with the body."""
+        route, call.uuid = self._router.find(scope["method"], scope["path"])
+        call.template = route.template
+        if route.bearer:
+            call.presented = await identify(call)
+        if scope["query_string"]:
+            call.query = parse_query(scope["query_string"], route.query)
+        return _encode(await route.handler(call))
+
+    def _request_id(self, call: Call) -> str:
+        """The caller's own if it is one that can be shown, else the next of this instance."""
+        given = call.header_values(b"x-request-id")
+        if len(given) == 1 and _request_id.fullmatch(given[0]) and b"jp_" not in given[0]:
+            return given[0].decode("ascii")
+        return f"{self._instance}-{next(self._numbers):x}"
+
+    def _refuse(self, error: Exception, call: Call) -> tuple[int, Headers, bytes]:
+        status, headers, body = to_problem(error, call.request_id)
+        if isinstance(error, StoreUnavailable):
+            self._tell_store(error, call)
+        elif status >= 500:
+            log.error("a request failed", exc_info=error, extra={"request_id": call.request_id})
+        return status, headers, body
+
+    def _tell_store(self, error: StoreUnavailable, call: Call) -> None:
+        """One line a second at most: a full disk has many callers."""
+        at = asyncio.get_running_loop().time()
+        if at - self._store_told_at >= 1:
+            self._store_told_at = at
+            log.error("the store is unavailable: %s", error.message, extra={"request_id": call.request_id})
+
+
+_NO_HEADERS: Final[Headers] = []
+
+
+async def _send(send: Send, method: str, status: int, call: Call, extra: Headers, body: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-request-id", call.request_id.encode("ascii")),
+        *extra,
+    ]
+    if call.close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+def _log_access(scope: Scope, call: Call, status: int, reason: str, seconds: float) -> None:
+    """One line for a request: who did what, and never with which token."""
+    path = scrub(scope["path"].encode("utf-8", "replace")).decode()
+    fields: dict[str, object] = {
+        "method": scope["method"][:16],
+        "path": path if _showable.fullmatch(path) else call.template or "(unprintable)",
+        "status": status,
+        "milliseconds": round(seconds * 1000, 3),
+        "request_id": call.request_id,
+        "address": call.address,
+    }
+    if call.presented is not None:
+        fields["credential"] = call.presented.credential
+    if reason:
+        fields["reason"] = reason
+    access_log.info("request", extra=fields)
+
+
+async def _other(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+    elif scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+    else:
+        raise ValueError(f"not a kind of ASGI scope: {scope['type']}")

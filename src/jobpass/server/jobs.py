@@ -1,0 +1,109 @@
+"""Jobs: make, list, show, move by events, and check."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from jobpass.errors import InvalidInput, UnknownJob
+from jobpass.ids import parse_uuid
+from jobpass.server import present
+from jobpass.server.body import read_body
+from jobpass.server.call import Call
+from jobpass.server.query import MAX_SEQUENCE, integer, limit
+from jobpass.wire.messages import EventAnswer, HistoryPage, JobAnswer, JobList, NewJob, VerifyAnswer
+from jobpass.wire.strict import decode, decode_event, to_python
+
+KEY: Final = "header.Idempotency-Key"
+
+_new_job = msgspec.json.Decoder(NewJob)
+_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_key = re.compile(rb"[\x21-\x7e]{1,255}")
+
+
+async def create(call: Call) -> JobAnswer:
+    """``POST /api/pipelinejobs``"""
+    wanted = decode(await read_body(call), _new_job)
+    if wanted.archive_path is not None and "\0" in wanted.archive_path:
+        raise InvalidInput.at("json.archive_path", "must not hold NUL")
+    data = bytes(wanted.data)
+    made = await call.authority.jobs.create(
+        call.bearer,
+        wanted.pipeline_uuid,
+        data,
+        _members(data),
+        child_of=tuple(wanted.child_of),
+        lifecycle=wanted.lifecycle,
+        archive_path=wanted.archive_path,
+        session=wanted.session,
+    )
+    return present.job(made.job, made.data, made.token)
+
+
+async def list_jobs(call: Call) -> JobList:
+    """``GET /api/pipelinejobs``"""
+    query = call.query
+    pipeline_uuid = query.get("pipeline_uuid")
+    if pipeline_uuid is not None:
+        parse_uuid(pipeline_uuid, "query.pipeline_uuid")
+    page = await call.authority.jobs.list(
+        call.bearer,
+        state=query.get("state"),
+        pipeline_uuid=pipeline_uuid,
+        after=query.get("after"),
+        limit=limit(query),
+    )
+    return JobList([present.job(job) for job in page.items], page.next)
+
+
+async def show(call: Call) -> JobAnswer:
+    """``GET /api/pipelinejobs/{uuid}``"""
+    job, data = await call.authority.jobs.read(call.bearer, job_uuid(call))
+    return present.job(job, data)
+
+
+async def history(call: Call) -> HistoryPage:
+    """``GET /api/pipelinejobs/{uuid}/history``"""
+    after = integer(call.query, "after", 0, 0, MAX_SEQUENCE)
+    count = limit(call.query)
+    return present.history(await call.authority.jobs.history(call.bearer, job_uuid(call), after, count), count)
+
+
+async def verify(call: Call) -> VerifyAnswer:
+    """``GET /api/pipelinejobs/{uuid}/verify``"""
+    return present.verified(*await call.authority.jobs.verify(call.bearer, job_uuid(call)))
+
+
+async def submit_event(call: Call) -> EventAnswer:
+    """``POST /api/pipelinejobs/{uuid}/events``"""
+    bearer, uuid, key = call.bearer, job_uuid(call), _idempotency_key(call)
+    event = decode_event(await read_body(call))
+    outcome = await call.authority.jobs.submit_event(bearer, uuid, event.name, bytes(event.data), key)
+    return present.accepted(uuid, outcome, call.text if bearer.verified.kind == "document" else None)
+
+
+def job_uuid(call: Call) -> str:
+    """The uuid in the path; what cannot be one is a job that nobody knows."""
+    if _uuid.fullmatch(call.uuid) is None:
+        raise UnknownJob(call.uuid[:64])
+    return call.uuid
+
+
+def _idempotency_key(call: Call) -> str | None:
+    values = call.header_values(b"idempotency-key")
+    if not values:
+        return None
+    if len(values) > 1:
+        raise InvalidInput.at(KEY, "comes twice")
+    if _key.fullmatch(values[0]) is None:
+        raise InvalidInput.at(KEY, "must be 1 to 255 visible ASCII characters")
+    return values[0].decode("ascii")
+
+
+def _members(data: bytes) -> dict[str, Any]:
+    members = to_python(data, "json.data")
+    if not isinstance(members, dict):
+        raise InvalidInput.at("json.data", "must be an object")
+    return members
