@@ -22,7 +22,7 @@ class Job(Struct, frozen=True, gc=False):
 
     ``sequence`` is that of the last event (the first event, ``create``, is 1), ``head`` the link of that event.
     ``serial`` (64 random bits) is named by the document token; ``previous_serial`` lives until ``previous_until``.
-    ``kid`` is the root key that signs the document token. ``owner`` is a principal's id.
+    ``kid`` and ``previous_kid`` are the root keys that sign them. ``owner`` is a principal's id.
     """
 
     uuid: str
@@ -42,6 +42,7 @@ class Job(Struct, frozen=True, gc=False):
     session: str | None = None
     previous_serial: int | None = None
     previous_until: datetime | None = None
+    previous_kid: str | None = None
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -142,3 +143,49 @@ class Page(Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str | None
+
+
+AdminKeyState = Literal["requested", "approved", "denied", "collected", "revoked"]
+
+
+class AdminKey(Struct, frozen=True):
+    """A request for administrative power, and what became of it; the key itself is stored nowhere.
+
+    ``id`` is also the credential's id once the key is collected. ``scope`` is a JSON object of caveats by name (``{}``:
+    everything), ``request_hash`` the hex SHA-256 of what is asked, by which an approval names it.
+    """
+
+    id: str
+    state: AdminKeyState
+    requester: int
+    use_case: str
+    storage: str
+    lifetime_seconds: int
+    scope: bytes
+    request_hash: str
+    requested_at: datetime
+    reviewer: int | None = None
+    reviewed_at: datetime | None = None
+    reason: str | None = None
+    collected_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class AuditEntry(Struct, frozen=True):
+    """One entry of a node's audit chain.
+
+    ``principal`` and ``credential`` say who, ``address`` from where, ``subject`` what it was about (a job's uuid, a
+    credential's id, a principal's id as text); ``data`` is a JSON object without secrets.
+    """
+
+    node: str
+    sequence: int
+    at: datetime
+    name: str
+    principal: int | None
+    credential: str | None
+    address: str | None
+    subject: str | None
+    data: bytes
+    kid: str
+    link: bytes

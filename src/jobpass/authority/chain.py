@@ -31,8 +31,12 @@ def link(chain_key: bytes, previous: bytes, job_uuid: str, event: Event) -> byte
         event.credential.encode(),
         event.key.encode() if event.key is not None else b"",
     )
-    message = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
-    return hmac.digest(chain_key, message, "sha256")
+    return hmac.digest(chain_key, message(parts), "sha256")
+
+
+def message(parts: Iterable[bytes]) -> bytes:
+    """The parts, each preceded by its length in 4 bytes: no two lists of parts share a message."""
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def first_break(job: Job, events: Iterable[Event], keys: ChainKeys) -> int | None:

@@ -53,7 +53,9 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
     if verified.kind == "document":
         objections += _about_document(bearer, access, job)
     else:
-        objections += _about_session(bearer, access, job)
+        objections += _about_session(bearer, access)
+        if verified.kind != "admin":  # an admin token opens every job; its own kind bounds what it may do there
+            objections += _about_owner(bearer, access, job)
     return Denied(tuple(objections)) if objections else Allowed(bearer.credential)
 
 
@@ -63,20 +65,21 @@ def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Obj
     objections = []
     if access.job != verified.job_uuid:
         objections.append(Objection("hidden", "a document token opens nothing but its job"))
-    if job is not None and (verified.kid != job.kid or not _serial_lives(verified.serial, access, job)):
+    if job is not None and not _serial_lives(verified.serial, verified.kid, access, job):
         objections.append(Objection("ended", "the job's row names another serial"))
     return objections
 
 
-def _serial_lives(serial: int | None, access: Access, job: Job) -> bool:
+def _serial_lives(serial: int | None, kid: str, access: Access, job: Job) -> bool:
     if serial == job.serial:
-        return True
+        return kid == job.kid
     until = job.previous_until
-    return until is not None and serial == job.previous_serial and access.at < until
+    previous = serial == job.previous_serial and kid == job.previous_kid
+    return until is not None and previous and access.at < until
 
 
-def _about_session(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:
-    """A credential with a record opens what its principal's role allows, on the jobs that the principal may touch."""
+def _about_session(bearer: Bearer, access: Access) -> list[Objection]:
+    """A credential with a record lives as long as the record and its owner do."""
     session = bearer.session
     if session is None:
         return [Objection("ended", "no record of this credential")]
@@ -90,6 +93,15 @@ def _about_session(bearer: Bearer, access: Access, job: Job | None) -> list[Obje
         objections.append(Objection("expired", "the credential expired"))
     if not principal.active:
         objections.append(Objection("ended", "the owner is disabled"))
+    return objections
+
+
+def _about_owner(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:
+    """A person may do what the role allows, on the jobs that the person may touch."""
+    if bearer.session is None:
+        return []  # said already
+    principal = bearer.session.principal
+    objections = []
     if access.action not in ROLE_ACTIONS[principal.role]:
         objections.append(Objection("policy", f"the role {principal.role} does not allow {access.action}"))
     if job is not None:

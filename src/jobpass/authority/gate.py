@@ -5,7 +5,7 @@ The gate hands the store a *judge*, a pure function from the job as it stands to
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -91,6 +91,43 @@ class Gate:
                 return self._record(wanted, wanted.state, allowed, submission, new=True)
             _refuse_another(job, wanted)
             return Change(job, job, None)
+
+        return judge
+
+    def judge_rotation(self, bearer: Bearer, job_uuid: str, serial: int, at: datetime, grace_seconds: int) -> Judge:
+        """The judge of a new serial: the one before lives ``grace_seconds`` on, and what it replaced is dead.
+
+        The row takes the root key that signs now.
+        """
+        access = Access("jobs.rotate", at, job=job_uuid, address=bearer.address)
+
+        def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
+            self.admit(bearer, access, job)
+            if job is None:
+                raise UnknownJob(job_uuid)
+            kept = grace_seconds > 0
+            after = replace(
+                job,
+                serial=serial,
+                kid=self._keyring.signing_kid,
+                previous_serial=job.serial if kept else None,
+                previous_kid=job.kid if kept else None,
+                previous_until=at + timedelta(seconds=grace_seconds) if kept else None,
+                updated_at=at,
+            )
+            return Change(job, after, None)
+
+        return judge
+
+    def judge_deletion(self, bearer: Bearer, job_uuid: str, at: datetime) -> Judge:
+        """The judge that takes a job and its history away."""
+        access = Access("jobs.delete", at, job=job_uuid, address=bearer.address)
+
+        def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
+            self.admit(bearer, access, job)
+            if job is None:
+                raise UnknownJob(job_uuid)
+            return Change(job, None, None)
 
         return judge
 

@@ -15,6 +15,18 @@ ACTIONS: Mapping[str, str] = {
     "jobs.create": "make a job",
     "jobs.read": "see a job and its history",
     "jobs.event": "send an event to a job",
+    "jobs.token": "be given a job's document token again",
+    "jobs.rotate": "redraw a job's serial, which ends its document tokens",
+    "jobs.delete": "delete a job with its history",
+    "tokens.introspect": "be told what a token is",
+    "tokens.revoke": "end a token",
+    "admin_keys.request": "ask for an admin key, and collect it",
+    "admin_keys.read": "see requests for admin keys, and revoke a key",
+    "admin_keys.review": "approve or deny a request for an admin key",
+    "users.read": "see accounts",
+    "users.manage": "make, change, disable and enable accounts",
+    "audit.read": "read the audit",
+    "metrics.read": "read the metrics",
 }
 """Every action with what it means."""
 
@@ -28,22 +40,28 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
             "jobs.create",
             "jobs.read",
             "jobs.event",
+            "jobs.token",
+            "jobs.rotate",
+            "tokens.introspect",
+            "tokens.revoke",
+            "admin_keys.request",
+            "admin_keys.read",
         }
     ),
-    "operator": frozenset(ACTIONS),
+    "operator": frozenset(ACTIONS) - {"jobs.delete"},
 }
 """What a person's login token may ask for, by role."""
 
 KIND_ACTIONS: Mapping[str, frozenset[str]] = {
     "document": frozenset({"jobs.read", "jobs.event"}),
-    "admin": frozenset({"jobs.read", "jobs.event"}),
-    "login": frozenset(ACTIONS),
+    "admin": frozenset({"jobs.read", "jobs.event", "jobs.token", "jobs.rotate", "jobs.delete"}),
+    "login": frozenset(ACTIONS) - {"jobs.delete"},
     "job": frozenset(),
     "apikey": frozenset(),
 }
 """What a kind of token can open whatever its holder is; a kind that is not in use here opens nothing."""
 
-OWN_JOB_ACTIONS: frozenset[str] = frozenset({"jobs.read", "jobs.event"})
+OWN_JOB_ACTIONS: frozenset[str] = frozenset({"jobs.read", "jobs.event", "jobs.token", "jobs.rotate"})
 """Actions on one job which its owner may do."""
 
 ANY_JOB_ACTIONS: Mapping[str, frozenset[str]] = {
