@@ -1,0 +1,161 @@
+"""``AsyncClient``: the SDK for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import httpx2
+
+from jobpass.client.base import BaseClient
+from jobpass.client.exchange import MAX_ANSWER_BYTES, Operation, Reply, Request, Retries, Sleep
+from jobpass.client.flow import Flow, Item, Stream
+from jobpass.client.transport import LIMITS, lost, response, tls_context, to_httpx
+from jobpass.clock import Clock, SystemClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _call(
+    operation: Callable[Concatenate[Flow, P], Operation[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """The method that carries out ``operation``."""
+
+    @functools.wraps(operation)
+    async def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client._run(operation(client._flow, *args, **kwargs))
+
+    return method
+
+
+def _each(
+    stream: Callable[Concatenate[Flow, P], Stream[T]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    """The method that yields the items of ``stream``."""
+
+    @functools.wraps(stream)
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return client._iterate(stream(client._flow, *args, **kwargs))
+
+    return method
+
+
+class AsyncClient(BaseClient):
+    """A Jobpass server, as the holder of one token sees it; ``Client`` with ``await``, and ``async with``.
+
+    The arguments are those of ``Client``; ``transport`` and ``sleep`` are asynchronous ones.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 10.0,
+        retries: Retries = Retries(),  # noqa: B008 - a frozen value
+        allow_plain_http: bool = False,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock())
+        self._transport = transport or httpx2.AsyncHTTPTransport(
+            verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
+        )
+        self._sleep = sleep
+
+    login = _call(Flow.login)
+    logout = _call(Flow.logout)
+    me = _call(Flow.me)
+    create_pipeline = _call(Flow.create_pipeline)
+    pipeline = _call(Flow.pipeline)
+    pipelines = _call(Flow.pipelines)
+    iter_pipelines = _each(Flow.iter_pipelines)
+    create_job = _call(Flow.create_job)
+    job = _call(Flow.job)
+    jobs = _call(Flow.jobs)
+    iter_jobs = _each(Flow.iter_jobs)
+    history = _call(Flow.history)
+    iter_history = _each(Flow.iter_history)
+    watch = _each(Flow.watch)
+    send = _call(Flow.send)
+    verify = _call(Flow.verify)
+    health = _call(Flow.health)
+    ready = _call(Flow.ready)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _run(self, operation: Operation[T]) -> T:
+        """Do what ``operation`` yields, and return its result."""
+        reply: Reply | None = None
+        while True:
+            try:
+                step = operation.send(reply)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            reply = await self._do(step)
+
+    async def _iterate(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """Do what ``stream`` yields, and yield its items."""
+        reply: Reply | None = None
+        while True:
+            try:
+                step = stream.send(reply)
+            except StopIteration:
+                return
+            if isinstance(step, Item):
+                reply = None
+                yield step.value
+            else:
+                reply = await self._do(step)
+
+    async def _do(self, step: Request | Sleep) -> Reply | None:
+        if isinstance(step, Sleep):
+            await self._sleep(step.seconds)
+            return None
+        started = time.monotonic()
+        try:
+            answer = await self._transport.handle_async_request(to_httpx(step, self._address))
+            try:
+                body = await _body(answer, started + step.timeout_seconds)
+            finally:
+                await answer.aclose()
+        except (httpx2.HTTPError, OSError) as error:
+            # Turned into a value here, so that no later traceback shows the library's frames and their headers.
+            return lost(error, time.monotonic() - started)
+        return response(answer, body, time.monotonic() - started)
+
+
+async def _body(answer: httpx2.Response, until: float) -> bytes:
+    """The body, as far as it is needed; ``TimeoutError`` if it drips in past the moment ``until``."""
+    if answer.is_stream_consumed:
+        return answer.content
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer.aiter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            break
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(chunks)

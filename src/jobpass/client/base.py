@@ -1,0 +1,89 @@
+"""What both shells have without I/O: where the server is, the operations, and making a token narrower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NoReturn
+
+from jobpass.client.address import Address
+from jobpass.client.exchange import Retries
+from jobpass.client.flow import Flow
+from jobpass.client.narrow import narrow
+from jobpass.clock import Clock
+from jobpass.errors import MissingToken
+
+
+class BaseClient:
+    """A server and a token. Its ``repr`` shows the token's kind at most, and it cannot be pickled or copied."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        timeout_seconds: float,
+        retries: Retries,
+        allow_plain_http: bool,
+        clock: Clock,
+    ) -> None:
+        self._address = Address.parse(url, allow_plain_http=allow_plain_http)
+        self._flow = Flow(token, timeout_seconds, retries)
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """The server's URL, without a slash at the end."""
+        return self._address.base
+
+    @property
+    def token(self) -> str | None:
+        """The bearer text in use; ``login`` sets it, ``logout`` drops it."""
+        return self._flow.token
+
+    def attenuate(
+        self,
+        *,
+        expires_in_seconds: float | None = None,
+        expires_at: datetime | None = None,
+        jobs: Iterable[str] | None = None,
+        events: Iterable[str] | None = None,
+        states: Mapping[str, Iterable[str]] | None = None,
+        actions: Iterable[str] | None = None,
+        platforms: Iterable[str] | None = None,
+        cidr: Iterable[str] | None = None,
+        token: str | None = None,
+    ) -> str:
+        """A narrower copy of ``token`` (or of the client's own), made here without asking the server.
+
+        ``states`` maps a state to the events that are allowed from it; ``cidr`` lists networks such as ``10.0.0.0/8``.
+        An empty list forbids all that it speaks of. Raises ``InvalidInput`` if nothing is given or something is not
+        sound, ``MissingToken`` or ``MalformedToken`` if there is no token to narrow.
+        """
+        text = self.token if token is None else token
+        if text is None:
+            raise MissingToken("There is no token to attenuate.")
+        return narrow(
+            text,
+            self._clock.now(),
+            expires_in_seconds=expires_in_seconds,
+            expires_at=expires_at,
+            jobs=jobs,
+            events=events,
+            states=states,
+            actions=actions,
+            platforms=platforms,
+            cidr=cidr,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r}, token={_shown(self.token)})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A client holds a token and is not pickled or copied; make another one.")
+
+
+def _shown(token: str | None) -> str:
+    """The kind of ``token`` as its prefix tells it: ``jp_doc_…``."""
+    if token is None:
+        return "None"
+    return f"{token[:7]}…" if token.startswith("jp_") and token[6:7] == "_" else "…"

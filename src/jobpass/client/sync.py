@@ -1,0 +1,159 @@
+"""``Client``: the SDK for ordinary, blocking code."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import httpx2
+
+from jobpass.client.base import BaseClient
+from jobpass.client.exchange import MAX_ANSWER_BYTES, Operation, Reply, Request, Retries, Sleep
+from jobpass.client.flow import Flow, Item, Stream
+from jobpass.client.transport import LIMITS, lost, response, tls_context, to_httpx
+from jobpass.clock import Clock, SystemClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _call(operation: Callable[Concatenate[Flow, P], Operation[T]]) -> Callable[Concatenate[Client, P], T]:
+    """The method that carries out ``operation``."""
+
+    @functools.wraps(operation)
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return client._run(operation(client._flow, *args, **kwargs))
+
+    return method
+
+
+def _each(stream: Callable[Concatenate[Flow, P], Stream[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    """The method that yields the items of ``stream``."""
+
+    @functools.wraps(stream)
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return client._iterate(stream(client._flow, *args, **kwargs))
+
+    return method
+
+
+class Client(BaseClient):
+    """A Jobpass server, as the holder of one token sees it; may be shared by threads, and is a context manager.
+
+    ``url`` is ``https://…``, or ``http://…`` on loopback (elsewhere only with ``allow_plain_http``).
+    ``timeout_seconds`` bounds each attempt, ``retries`` how many there are and for how long. ``tls`` replaces the
+    system's certificates. Proxies are used only if given as ``proxy``: the environment is not asked. ``transport``,
+    ``sleep`` and ``clock`` are for tests and for working in process.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 10.0,
+        retries: Retries = Retries(),  # noqa: B008 - a frozen value
+        allow_plain_http: bool = False,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock())
+        self._transport = transport or httpx2.HTTPTransport(
+            verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
+        )
+        self._sleep = sleep
+
+    login = _call(Flow.login)
+    logout = _call(Flow.logout)
+    me = _call(Flow.me)
+    create_pipeline = _call(Flow.create_pipeline)
+    pipeline = _call(Flow.pipeline)
+    pipelines = _call(Flow.pipelines)
+    iter_pipelines = _each(Flow.iter_pipelines)
+    create_job = _call(Flow.create_job)
+    job = _call(Flow.job)
+    jobs = _call(Flow.jobs)
+    iter_jobs = _each(Flow.iter_jobs)
+    history = _call(Flow.history)
+    iter_history = _each(Flow.iter_history)
+    watch = _each(Flow.watch)
+    send = _call(Flow.send)
+    verify = _call(Flow.verify)
+    health = _call(Flow.health)
+    ready = _call(Flow.ready)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, operation: Operation[T]) -> T:
+        """Do what ``operation`` yields, and return its result."""
+        reply: Reply | None = None
+        while True:
+            try:
+                step = operation.send(reply)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            reply = self._do(step)
+
+    def _iterate(self, stream: Stream[T]) -> Iterator[T]:
+        """Do what ``stream`` yields, and yield its items."""
+        reply: Reply | None = None
+        while True:
+            try:
+                step = stream.send(reply)
+            except StopIteration:
+                return
+            if isinstance(step, Item):
+                reply = None
+                yield step.value
+            else:
+                reply = self._do(step)
+
+    def _do(self, step: Request | Sleep) -> Reply | None:
+        if isinstance(step, Sleep):
+            self._sleep(step.seconds)
+            return None
+        started = time.monotonic()
+        try:
+            answer = self._transport.handle_request(to_httpx(step, self._address))
+            try:
+                body = _body(answer, started + step.timeout_seconds)
+            finally:
+                answer.close()
+        except (httpx2.HTTPError, OSError) as error:
+            # Turned into a value here, so that no later traceback shows the library's frames and their headers.
+            return lost(error, time.monotonic() - started)
+        return response(answer, body, time.monotonic() - started)
+
+
+def _body(answer: httpx2.Response, until: float) -> bytes:
+    """The body, as far as it is needed; ``TimeoutError`` if it drips in past the moment ``until``."""
+    if answer.is_stream_consumed:
+        return answer.content
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in answer.iter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            break
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(chunks)
