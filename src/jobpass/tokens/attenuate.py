@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from jobpass.errors import InvalidInput, WrongKind
 from jobpass.tokens import token
-from jobpass.tokens.caveats import Caveat, ExpiresAt, write_all
+from jobpass.tokens.caveats import Caveat, ExpiresAt, without_expiry, write_all
 from jobpass.tokens.mac import chain
 from jobpass.tokens.token import ADMIN_KEY_PREFIX, MAX_CAVEATS, MAX_TEXT_CHARS, PREFIXES, Unverified
 
@@ -18,9 +18,12 @@ _SECOND = timedelta(seconds=1)
 def attenuate(text: str, caveats: Iterable[Caveat]) -> str:
     """The token (or admin key) with ``caveats`` added: it can do less, never more, and cannot be turned back.
 
-    Raises MalformedToken if ``text`` is not one, InvalidInput if a caveat is not sound or the result too long.
+    Raises MalformedToken if ``text`` is not one, InvalidInput if a caveat is not sound, the result too long, or an
+    admin key would get an ``expires_at``.
     """
     read = token.parse(text)
+    if read.prefix == ADMIN_KEY_PREFIX:
+        caveats = without_expiry(caveats)
     return _add(read, read.prefix, caveats)
 
 

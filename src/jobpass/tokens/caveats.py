@@ -163,9 +163,25 @@ def write_all(caveats: Iterable[Caveat]) -> tuple[bytes, ...]:
     return tuple(write(caveat) for caveat in caveats)
 
 
+def without_expiry(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
+    """The same ``caveats``, for an admin key; InvalidInput if one says when it expires.
+
+    The server trusts the first ``expires_at`` of an admin token only, so with one in the key its tokens were useless.
+    """
+    given = tuple(caveats)
+    if first_expiry(given) is not None:
+        raise InvalidInput("An admin key does not expire: the tokens made from it do, and its record can be revoked.")
+    return given
+
+
 def earliest_expiry(caveats: Iterable[Caveat]) -> int | None:
     """The first second (since the epoch) at which one of ``caveats`` says expired; None if none ever does."""
     return min((caveat.at for caveat in caveats if type(caveat) is ExpiresAt), default=None)
+
+
+def first_expiry(caveats: Iterable[Caveat]) -> int | None:
+    """The second of the ``expires_at`` that was added first, which nothing added later can change; None without one."""
+    return next((caveat.at for caveat in caveats if type(caveat) is ExpiresAt), None)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jobpass.tokens import token
-from jobpass.tokens.caveats import Caveat, write_all
+from jobpass.tokens.caveats import Caveat, without_expiry, write_all
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mac import chain
 from jobpass.tokens.token import ADMIN_KEY_PREFIX, PREFIXES, Kind
@@ -39,10 +39,13 @@ def mint_admin_key(
     caveats: Iterable[Caveat] = (),
     kid: str | None = None,
 ) -> str:
-    """An admin key: what ``attenuate.admin_token`` makes admin tokens of ``lifetime_seconds`` from."""
+    """An admin key: what ``attenuate.admin_token`` makes admin tokens of ``lifetime_seconds`` from.
+
+    InvalidInput for an ``expires_at`` among ``caveats``: a key ends by its record.
+    """
     kid = keyring.signing_kid if kid is None else kid
     identifier = token.admin_identifier(kid, credential_id, lifetime_seconds)
-    return _mint(keyring, kid, "admin", ADMIN_KEY_PREFIX, identifier, caveats)
+    return _mint(keyring, kid, "admin", ADMIN_KEY_PREFIX, identifier, without_expiry(caveats))
 
 
 def _mint(keyring: Keyring, kid: str, kind: Kind, prefix: str, identifier: bytes, caveats: Iterable[Caveat]) -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from jobpass.errors import ForgedToken, MalformedToken, UnknownKey, WrongKind
 from jobpass.tokens.access import Access
-from jobpass.tokens.caveats import earliest_expiry, read_all
+from jobpass.tokens.caveats import first_expiry, read_all
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mac import chain
 from jobpass.tokens.token import ADMIN_KEY_PREFIX, Verified, parse
@@ -49,6 +49,11 @@ class Verifier:
         self._remember(digest, found)
         return found
 
+    @property
+    def cached(self) -> int:
+        """How many tokens the cache remembers."""
+        return len(self._new) + len(self._old)
+
     def _prove(self, text: str) -> Verified:
         token = parse(text)
         if token.prefix == ADMIN_KEY_PREFIX:
@@ -59,7 +64,7 @@ class Verifier:
         if not compare_digest(chain(key.mac(token.identifier), token.caveats), token.signature):
             raise ForgedToken("The token's signature is wrong.", kid=token.kid)
         caveats = read_all(token.caveats)
-        if token.lifetime_seconds is not None and earliest_expiry(caveats) is None:
+        if token.lifetime_seconds is not None and first_expiry(caveats) is None:
             raise WrongKind("An admin token must say when it expires.", kid=token.kid)
         return Verified(
             token.kind, token.kid, token.job_uuid, token.serial, token.credential_id, token.lifetime_seconds, caveats
@@ -115,12 +120,13 @@ def check_caveats(verified: Verified, access: Access) -> tuple[Objection, ...]:
 def check_admin_window(verified: Verified, access: Access) -> tuple[Objection, ...]:
     """The objection to an admin token that would live longer than its key of lifetime L allows.
 
-    Made at second t it expires at most 2 L later; its maker's clock may be a minute ahead.
+    Made at second t it expires at most 2 L later; its maker's clock may be a minute ahead. Only its first
+    ``expires_at`` counts: were it the earliest, adding one would turn this refusal into a grant.
     """
     lifetime = verified.lifetime_seconds
     if lifetime is None:
         return ()
-    expiry = earliest_expiry(verified.caveats)
+    expiry = first_expiry(verified.caveats)
     now = int(access.at.timestamp())
     if expiry is not None and expiry <= now + 2 * lifetime + ADMIN_SKEW_SECONDS:
         return ()

@@ -1,0 +1,9 @@
+"""What all tests share: the hypothesis profiles ``default`` and ``long`` (``pytest --hypothesis-profile=long``)."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
