@@ -1,0 +1,52 @@
+"""Jobpass decides who may do what to a compute job, and keeps the record of it.
+
+The names below are looked up when they are first used, so that ``import jobpass`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobpass import errors as errors
+    from jobpass.client.aio import AsyncClient as AsyncClient
+    from jobpass.client.job import CurrentJob
+    from jobpass.client.sync import Client as Client
+    from jobpass.compose import open as open  # noqa: A004
+
+__version__ = "0.1.0"
+
+__all__ = ["AsyncClient", "Client", "__version__", "current_job", "errors", "open"]
+
+_HOMES = {
+    "AsyncClient": ("jobpass.client.aio", "AsyncClient"),
+    "Client": ("jobpass.client.sync", "Client"),
+    "errors": ("jobpass.errors", None),
+    "open": ("jobpass.compose", "open"),
+}
+
+
+def current_job() -> CurrentJob:
+    """The job that this process works on, from ``JOBPASS_URL``, ``JOBPASS_JOB`` and ``JOBPASS_TOKEN``.
+
+    Raises ``SetupError`` when one of them is missing.
+    """
+    from jobpass.client.job import CurrentJob
+    from jobpass.settings import environment
+
+    return CurrentJob.from_environment(environment())
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'jobpass' has no attribute {name!r}")
+    module = import_module(home[0])
+    value = module if home[1] is None else getattr(module, home[1])
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,164 @@
+"""Where a setting comes from: defaults, then a TOML file, then the environment, then flags; later ones win.
+
+The only module that reads the environment. A value that cannot be used is refused with the place where it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from jobpass.errors import SetupError
+
+PREFIX: Final = "JOBPASS_"
+CONFIG_NAME: Final = "jobpass.toml"
+KEYRING_VARIABLE: Final = "JOBPASS_KEYRING"
+JOB_VARIABLES: Final = ("JOBPASS_URL", "JOBPASS_JOB", "JOBPASS_TOKEN")
+"""What a job process is given, and nothing else that begins with ``JOBPASS_``."""
+
+_OTHER_VARIABLES: Final = frozenset({*JOB_VARIABLES, KEYRING_VARIABLE, "JOBPASS_CONFIG", "JOBPASS_DATA"})
+_MEBIBYTE: Final = 1024 * 1024
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a server needs to know; units are in the names."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8470
+    """0 takes a free one."""
+    body_limit_bytes: Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)] = _MEBIBYTE
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """``auto`` is text on a terminal and JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access_log: bool = True
+    password_slots: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Password hashes at once; 0 means as many as there are cores."""
+
+
+class Loaded(Struct, frozen=True):
+    """Settings with, for each, the place where its value stands."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Settings)}
+
+
+def environment() -> dict[str, str]:
+    """The environment of this process, as a value."""
+    return dict(os.environ)
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    config: Path | None = None,
+    data: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """The settings in force. ``config`` must exist if given; else ``jobpass.toml`` in ``data`` is read if it is there.
+
+    A flag of None counts as not given. Raises ``SetupError``, which names the file and line, the variable or the flag.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(_FIELDS, "default")
+    layers = (_from_file(config, data), _from_environment(environ), _from_flags(flags or {}))
+    for name, value, origin in (entry for layer in layers for entry in layer):
+        values[name], origins[name] = value, origin
+    return Loaded(Settings(**values), origins)
+
+
+Entry = tuple[str, Any, str]  # name, value, where it stands
+
+
+def _from_file(config: Path | None, data: Path | None) -> Iterable[Entry]:
+    path = config or (data / CONFIG_NAME if data else None)
+    if path is None or (config is None and not path.exists()):
+        return
+    try:
+        text = path.read_text("utf-8")
+        members = tomllib.loads(text)
+    except OSError as error:
+        raise SetupError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # TOML and UTF-8 errors, both of which tell the place
+        raise SetupError(f"The settings file {path} is not TOML: {error}.") from None
+    for name, value in members.items():
+        origin = f"{path} line {_line_of(name, text)}"
+        yield name, _convert(name, value, origin, strict=True), origin
+
+
+def _line_of(name: str, text: str) -> int:
+    pattern = re.compile(rf"""\s*(\[+\s*)?["']?{re.escape(name)}["']?\s*[=.\]]""")
+    return next((n for n, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterable[Entry]:
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(PREFIX) and variable not in _OTHER_VARIABLES:
+            name = variable.removeprefix(PREFIX).lower()
+            origin = f"environment {variable}"
+            yield name, _convert(name, text, origin, strict=False), origin
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Iterable[Entry]:
+    for name, value in flags.items():
+        if value is not None:
+            origin = f"flag --{name.replace('_', '-')}"
+            yield name, _convert(name, value, origin, strict=True), origin
+
+
+def _convert(name: str, value: Any, origin: str, *, strict: bool) -> Any:
+    field = _FIELDS.get(name)
+    if field is None:
+        raise SetupError(
+            f"There is no setting of the name in {origin}; there are: {', '.join(_FIELDS)}.", origin=origin
+        )
+    try:
+        return msgspec.convert(value, field.type, strict=strict)
+    except msgspec.ValidationError as error:
+        raise SetupError(f"The setting {name} ({origin}) cannot be used: {error}.", origin=origin) from None
+
+
+def config_path(environ: Mapping[str, str], given: Path | None = None) -> Path | None:
+    """The settings file that was asked for by flag or ``JOBPASS_CONFIG``, None if neither did."""
+    named = environ.get("JOBPASS_CONFIG")
+    return given or (Path(named) if named else None)
+
+
+def data_path(environ: Mapping[str, str], given: Path | None = None) -> Path:
+    """The data folder that was asked for by flag or ``JOBPASS_DATA``; ``SetupError`` if neither did."""
+    named = environ.get("JOBPASS_DATA")
+    if given is None and not named:
+        raise SetupError("Say where the data folder is: --data DIR, or JOBPASS_DATA.")
+    return given or Path(str(named))
+
+
+def user_config_folder(environ: Mapping[str, str]) -> Path:
+    """Where this user's log-in is kept (XDG base directories)."""
+    return _xdg(environ, "XDG_CONFIG_HOME", ".config")
+
+
+def user_state_folder(environ: Mapping[str, str]) -> Path:
+    """Where this user's private server keeps its data (XDG base directories)."""
+    return _xdg(environ, "XDG_STATE_HOME", ".local/state")
+
+
+def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
+    named = environ.get(variable, "")
+    # The specification says that a relative path is to be ignored.
+    base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / below_home
+    return base / "jobpass"
+
+
+def job_environment(environ: Mapping[str, str], url: str, job: str, token: str) -> dict[str, str]:
+    """The environment of a job process: this one's, without its ``JOBPASS_…``, with the job's three."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+    return kept | dict(zip(JOB_VARIABLES, (url, job, token), strict=True))
