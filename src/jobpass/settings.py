@@ -158,7 +158,11 @@ def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     return base / "jobpass"
 
 
+def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without anything of Jobpass's."""
+    return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+
+
 def job_environment(environ: Mapping[str, str], url: str, job: str, token: str) -> dict[str, str]:
-    """The environment of a job process: this one's, without its ``JOBPASS_…``, with the job's three."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
-    return kept | dict(zip(JOB_VARIABLES, (url, job, token), strict=True))
+    """The environment of a job process: this one's without anything of Jobpass's, and the job's three variables."""
+    return plain_environment(environ) | dict(zip(JOB_VARIABLES, (url, job, token), strict=True))

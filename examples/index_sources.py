@@ -1,0 +1,1 @@
+../src/jobpass/cli/demo_job.py

@@ -1,0 +1,64 @@
+"""``jobpass login`` and ``jobpass logout``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobpass.cli import connect, inputs, output
+from jobpass.errors import InvalidToken, SetupError
+
+
+def login(
+    *,
+    url: connect.Url = None,
+    email: Annotated[str, typer.Option("--email", help="The address of the account.")] = "operator@localhost",
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="Read the password from this file (- is stdin).")
+    ] = None,
+    allow_plain_http: Annotated[
+        bool, typer.Option("--allow-plain-http", help="Speak to a server elsewhere without TLS, now and later.")
+    ] = False,
+    as_json: output.Json = False,
+) -> None:
+    """Log in, and keep the token where only you read it."""
+    from jobpass.client.sync import Client
+
+    target = connect.resolve(url, None)[0] or connect.DEFAULT_URL
+    password = inputs.read_secret(password_file, "password file") if password_file else inputs.ask_password(email)
+    with Client(target, allow_plain_http=allow_plain_http) as client:
+        answer = client.login(email, password)
+    saved = {
+        "url": target,
+        "email": answer.email,
+        "token": answer.token,
+        "expires_at": answer.expires_at.isoformat(),
+        "plain_http": "yes" if allow_plain_http else "no",
+    }
+    connect.save_login(saved)
+    if as_json:
+        shown = {name: saved[name] for name in ("url", "email", "expires_at")}
+        output.json_line(shown | {"is_admin": answer.is_admin})
+    else:
+        output.line(f"Logged in to {target} as {answer.email} until {answer.expires_at:%Y-%m-%d %H:%M} UTC.")
+
+
+def logout(*, as_json: output.Json = False) -> None:
+    """End the saved token on the server, and remove it here."""
+    from jobpass.client.sync import Client
+
+    saved = connect.read_login()
+    if saved is None:
+        raise SetupError("You are not logged in.")
+    try:
+        with Client(saved["url"], saved["token"], allow_plain_http=saved.get("plain_http") == "yes") as client:
+            client.logout()
+    except InvalidToken:
+        output.note("The token had ended before.")
+    connect.login_path().unlink(missing_ok=True)
+    if as_json:
+        output.json_line({"url": saved["url"], "email": saved["email"]})
+    else:
+        output.line(f"Logged out of {saved['url']}.")
