@@ -15,10 +15,15 @@ SAME: Final = "="
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name as written; line 0 means that it stands in no file."""
+    """A text as written; line 0 means that it stands in no file, ``hole`` that it is missing or no text at all."""
 
     text: str
     line: int = 0
+    hole: bool = False
+
+
+NONE: Final = Word("")
+"""No text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class DraftState:
     """A state as written."""
 
     name: Word
-    description: str
+    description: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class DraftEvent:
     """An event as written."""
 
     name: Word
-    description: str
+    description: Word
     moves: tuple[Move, ...]
     admin_only: bool = False
 
@@ -56,14 +61,14 @@ class Draft:
     states: tuple[DraftState, ...]
     events: tuple[DraftEvent, ...]
     final: tuple[Word, ...] = ()
-    description: str = ""
+    description: Word = NONE
 
 
 def event(name: str, description: str, *moves: tuple[str, str], admin_only: bool = False) -> DraftEvent:
     """An event in Python; each move is (states with spaces between them, the state after)."""
     return DraftEvent(
         Word(name),
-        description,
+        Word(description),
         tuple(Move(tuple(Word(source) for source in sources.split()), Word(to)) for sources, to in moves),
         admin_only,
     )
@@ -81,8 +86,8 @@ def draft(
     return Draft(
         Word(name),
         Word(initial),
-        tuple(DraftState(Word(state), text) for state, text in states.items()),
+        tuple(DraftState(Word(state), Word(text)) for state, text in states.items()),
         tuple(events),
         tuple(Word(state) for state in final),
-        description,
+        Word(description),
     )

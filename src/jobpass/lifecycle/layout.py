@@ -6,6 +6,7 @@ of its longest way from the start, fill long edges up with bends, order each lay
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -16,6 +17,7 @@ Edge = tuple[str, str]
 
 BEND_HEIGHT: Final = 18.0
 SEPARATION: Final = 22.0
+LANE: Final = 14.0
 _SWEEPS: Final = 12
 
 
@@ -30,19 +32,21 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``middle`` is the height of each cell's middle, from 0; ``chains`` lead from left to right."""
+    """``middle`` is how far down the middle of a cell is, ``tall`` how tall a node; ``chains`` lead to the right."""
 
     layers: tuple[tuple[Cell, ...], ...]
     middle: Mapping[Cell, float]
     chains: Mapping[Edge, tuple[Cell, ...]]
     turned: frozenset[Edge]
+    tall: Mapping[str, float]
     height: float
 
 
 def layout(starts: Sequence[str], heights: Mapping[str, float], edges: Sequence[Edge]) -> Layout:
-    """The layout of nodes with these heights; ``starts`` are the nodes to begin from, edges join different nodes.
+    """The layout of nodes of at least these heights, beginning with ``starts``; edges join different nodes.
 
-    An edge in ``turned`` leads from right to left. Every node must be reachable from one of the starts.
+    An edge in ``turned`` leads from right to left. Every node must be reachable from one of the starts. A node grows
+    until ``LANE`` is between the lines that touch it.
     """
     onward: dict[str, list[str]] = {node: [] for node in heights}
     for source, target in edges:
@@ -67,8 +71,12 @@ def layout(starts: Sequence[str], heights: Mapping[str, float], edges: Sequence[
         chains[edge] = (cells[source], *bends, cells[target])
     neighbours = _neighbours(chains)
     _order(layers, neighbours)
-    middle, height = _place(layers, neighbours, heights)
-    return Layout(tuple(tuple(cells) for cells in layers), middle, chains, turned, height)
+    tall = {
+        node: max(height, LANE * (1 + max(len(side) for side in neighbours.get(cells[node], ([], [])))))
+        for node, height in heights.items()
+    }
+    middle, height = _place(layers, neighbours, tall)
+    return Layout(tuple(tuple(cells) for cells in layers), middle, chains, turned, tall, height)
 
 
 def _turned(starts: Sequence[str], onward: Mapping[str, Sequence[str]]) -> frozenset[Edge]:
@@ -109,13 +117,14 @@ def _order(layers: list[list[Cell]], neighbours: Mapping[Cell, tuple[list[Cell],
     fewest = _crossings(layers, neighbours)
     for sweep in range(_SWEEPS):
         side = sweep % 2
-        for layer in layers[::-1] if side else layers:
-            place = {cell: at for row in layers for at, cell in enumerate(row)}
+        for at in range(len(layers) - 1, -1, -1) if side else range(len(layers)):
+            beside = at + (1 if side else -1)
+            place = {cell: row for row, cell in enumerate(layers[beside])} if 0 <= beside < len(layers) else {}
             mean = {}
-            for cell in layer:
+            for row, cell in enumerate(layers[at]):
                 near = neighbours.get(cell, ([], []))[side]
-                mean[cell] = sum(place[other] for other in near) / len(near) if near else float(place[cell])
-            layer.sort(key=mean.__getitem__)
+                mean[cell] = sum(place[other] for other in near) / len(near) if near else float(row)
+            layers[at].sort(key=mean.__getitem__)
         crossings = _crossings(layers, neighbours)
         if crossings < fewest:
             best, fewest = [list(layer) for layer in layers], crossings
@@ -130,8 +139,9 @@ def _crossings(layers: list[list[Cell]], neighbours: Mapping[Cell, tuple[list[Ce
         below: list[int] = []
         for cell in reversed(layer):
             ends = [place[other] for other in neighbours.get(cell, ([], []))[1]]
-            count += sum(1 for end in ends for other in below if other < end)
-            below += ends
+            count += sum(bisect_left(below, end) for end in ends)
+            for end in ends:
+                insort(below, end)
     return count
 
 

@@ -39,9 +39,7 @@ def parse(text: str, source: str = "") -> Lifecycle:
     reader = _Reader(lines(text.replace("\r\n", "\n")))
     draft = reader.draft(data)
     if reader.problems:
-        # Of a draft with holes only those problems are told that the holes did not cause.
-        found = [problem for problem in sound.problems(draft) if problem.line not in reader.holes]
-        raise sound.refusal([*reader.problems, *found], source)
+        raise sound.refusal([*reader.problems, *sound.problems(draft, partial=True)], source)
     return sound.build(draft, source)
 
 
@@ -60,7 +58,6 @@ class _Reader:
     def __init__(self, where: Mapping[Path, int]) -> None:
         self.where = where
         self.problems: list[Problem] = []
-        self.holes: set[int] = set()
 
     def draft(self, data: dict[str, Any]) -> Draft:
         self._only(data, (), _WHOLE)
@@ -82,11 +79,13 @@ class _Reader:
         path: Path = ("events", name)
         event = self._table(events, path)
         self._only(event, path, _EVENT)
-        if "moves" not in event:
+        if not isinstance(events[name], dict):
+            moves = [self._no_move(path)]
+        elif "moves" not in event:
             moves = [self._move(event, path)]
         elif "from" in event or "to" in event:
             self._wrong(path, "has moves, and from or to beside them: write one or the other")
-            moves = []
+            moves = [self._no_move(path)]
         else:
             moves = self._moves(event, path)
         admin_only = event.get("admin_only", False)
@@ -101,10 +100,16 @@ class _Reader:
         path = (*path, "moves")
         if not isinstance(moves, list) or not all(isinstance(move, dict) for move in moves):
             self._wrong(path, 'must be an array of tables such as { from = "a", to = "b" }')
-            return []
+            return [self._no_move(path)]
         for index, move in enumerate(moves):
             self._only(move, (*path, index), _MOVE)
         return [self._move(move, (*path, index)) for index, move in enumerate(moves)]
+
+    def _no_move(self, path: Path) -> Move:
+        return Move((self._hole(path),), self._hole(path))
+
+    def _hole(self, path: Path) -> Word:
+        return Word("", self._line(path), hole=True)
 
     def _move(self, table: dict[str, Any], path: Path) -> Move:
         return Move(self._words(table, path, "from"), self._word(table, path, "to"))
@@ -116,18 +121,19 @@ class _Reader:
         self._wrong(path, "must be a table")
         return {}
 
-    def _text(self, table: dict[str, Any], path: Path, key: str) -> str:
+    def _text(self, table: dict[str, Any], path: Path, key: str) -> Word:
+        """A text that may be missing."""
         value = table.get(key, "")
-        if isinstance(value, str):
-            return value
-        self._wrong((*path, key), "must be a text")
-        return ""
+        if not isinstance(value, str):
+            self._wrong((*path, key), "must be a text")
+            value = ""
+        return Word(value, self._line((*path, key)))
 
     def _word(self, table: dict[str, Any], path: Path, key: str) -> Word:
         value = table.get(key)
         if not isinstance(value, str):
             self._wrong((*path, key), "is missing" if key not in table else "must be a text")
-            value = ""
+            return self._hole((*path, key))
         return Word(value, self._line((*path, key)))
 
     def _words(self, table: dict[str, Any], path: Path, key: str) -> tuple[Word, ...]:
@@ -138,17 +144,15 @@ class _Reader:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return tuple(Word(each, self._line((*path, index))) for index, each in enumerate(value))
         self._wrong(path, "is missing" if key not in table else "must be a text or an array of texts")
-        return ()
+        return (self._hole(path),)
 
     def _only(self, table: dict[str, Any], path: Path, known: Collection[str]) -> None:
         for key in table.keys() - known:
             self._wrong((*path, key), f"is not known here ({', '.join(sorted(known))})")
 
     def _wrong(self, path: Path, problem: str) -> None:
-        line = self._line(path)
-        self.holes.add(line)
         shown = ".".join(str(part) if str(part).isidentifier() else ascii(part) for part in path)
-        self.problems.append(Problem(line, f"{shown} {problem}"))
+        self.problems.append(Problem(self._line(path), f"{shown} {problem}"))
 
     def _line(self, path: Path) -> int:
         """Of the value, or of the nearest table around it; 1 at worst."""

@@ -40,11 +40,11 @@ def build(draft: Draft, source: str = "") -> Lifecycle:
     final = {word.text for word in draft.final}
     return Lifecycle(
         name=draft.name.text,
-        states=tuple(State(s.name.text, s.description, s.name.text in final) for s in draft.states),
+        states=tuple(State(s.name.text, s.description.text, s.name.text in final) for s in draft.states),
         initial=draft.initial.text,
-        events=tuple(Event(e.name.text, e.description, e.admin_only) for e in draft.events),
+        events=tuple(Event(e.name.text, e.description.text, e.admin_only) for e in draft.events),
         table={pair: target for pair, target, _ in _moves(draft)},
-        description=draft.description,
+        description=draft.description.text,
     )
 
 
@@ -60,12 +60,17 @@ def refusal(found: Iterable[Problem], source: str = "") -> InvalidLifecycle:
     )
 
 
-def problems(draft: Draft) -> list[Problem]:
-    """All that makes the draft unsound, by line; an empty list if it is sound."""
+def problems(draft: Draft, partial: bool = False) -> list[Problem]:
+    """All that makes the draft unsound, by line; an empty list if it is sound.
+
+    Of a ``partial`` draft, one with holes, only the parts are judged, not how they hang together.
+    """
     too_many = [*_bounds(draft)]
     if too_many:
         return too_many  # the other checks take time that grows with states times events
-    checks = (_names(draft), _states(draft), _events(draft), _targets(draft), _ends(draft), _reachable(draft))
+    checks = [_names(draft), _states(draft), _events(draft), _targets(draft)]
+    if not partial:
+        checks += [_create(draft), _ends(draft), _reachable(draft)]
     return sorted({problem for check in checks for problem in check})
 
 
@@ -77,10 +82,9 @@ def _bounds(draft: Draft) -> Iterator[Problem]:
 
 
 def _names(draft: Draft) -> Iterator[Problem]:
-    if not _LOWER.fullmatch(draft.name.text):
+    if not (draft.name.hole or _LOWER.fullmatch(draft.name.text)):
         yield Problem(draft.name.line, f"the name {_shown(draft.name)} must be {_NAME_RULE}")
-    if not _readable(draft.description):
-        yield Problem(draft.name.line, "the description must be one printable line")
+    yield from _unreadable(draft.description, "")
 
 
 def _states(draft: Draft) -> Iterator[Problem]:
@@ -93,13 +97,12 @@ def _states(draft: Draft) -> Iterator[Problem]:
             yield Problem(state.name.line, f"the state {_shown(state.name)} must be {rule}")
         elif state.name.text.isupper() != upper:
             yield Problem(state.name.line, f"the state {state.name.text} is not in the same case as the first one")
-        if not _readable(state.description):
-            yield Problem(state.name.line, f"the description of state {_shown(state.name)} must be one printable line")
+        yield from _unreadable(state.description, f" of state {_shown(state.name)}")
     yield from _twice("state", (state.name for state in draft.states))
     yield from _twice("final state", draft.final)
     known = _known(draft)
     for what, word in [("initial", draft.initial), *(("final", word) for word in draft.final)]:
-        if word.text not in known:
+        if _strange(word, known):
             yield Problem(word.line, f"the {what} state {_shown(word)} is not one of the states")
 
 
@@ -114,9 +117,8 @@ def _events(draft: Draft) -> Iterator[Problem]:
             yield Problem(event.name.line, f"{name} is an action on a whole job and cannot be an event")
         if name in ALWAYS_ADMIN_ONLY and not event.admin_only:
             yield Problem(event.name.line, f"the event {name} must be admin_only")
-        if not _readable(event.description):
-            yield Problem(event.name.line, f"the description of event {_shown(event.name)} must be one printable line")
-        if not any(move.sources for move in event.moves):
+        yield from _unreadable(event.description, f" of event {_shown(event.name)}")
+        if not (event.moves and all(move.sources for move in event.moves)):
             yield Problem(event.name.line, f"the event {_shown(event.name)} starts from no state")
     yield from _twice("event", (event.name for event in draft.events))
 
@@ -135,6 +137,10 @@ def _targets(draft: Draft) -> Iterator[Problem]:
         elif before:
             yield Problem(line, f"the event {_shown(Word(name))} starts from {state} twice")
         first[state, name] = target
+
+
+def _create(draft: Draft) -> Iterator[Problem]:
+    """Every history begins with ``create`` in the initial state, whether or not it is an event of the lifecycle."""
     for event in draft.events:
         if event.name.text == "create" and _pairs(draft, event) != {(draft.initial.text, draft.initial.text)}:
             yield Problem(event.name.line, "the event create must start from the initial state, and keep it")
@@ -145,9 +151,9 @@ def _unknown(event: DraftEvent, move: Move, known: frozenset[str]) -> Iterator[P
     for source in move.sources:
         if source.text == ANY and len(move.sources) > 1:
             yield Problem(source.line, f'{where}: "{ANY}" means every state and stands alone')
-        elif source.text != ANY and source.text not in known:
+        elif source.text != ANY and _strange(source, known):
             yield Problem(source.line, f"{where}: from {_shown(source)}, which is not one of the states")
-    if move.target.text != SAME and move.target.text not in known:
+    if move.target.text != SAME and _strange(move.target, known):
         yield Problem(move.target.line, f"{where}: to {_shown(move.target)}, which is not one of the states")
 
 
@@ -208,10 +214,14 @@ def _known(draft: Draft) -> frozenset[str]:
     return frozenset(state.name.text for state in draft.states)
 
 
+def _strange(word: Word, known: frozenset[str]) -> bool:
+    return word.text not in known and not word.hole
+
+
 def _twice(what: str, words: Iterable[Word]) -> Iterator[Problem]:
     seen: set[str] = set()
     for word in words:
-        if word.text in seen:
+        if word.text in seen and not word.hole:
             yield Problem(word.line, f"the {what} {_shown(word)} stands there twice")
         seen.add(word.text)
 
@@ -222,5 +232,7 @@ def _shown(word: Word) -> str:
     return text if _LOWER.fullmatch(text) or _UPPER.fullmatch(text) else ascii(text[:64])
 
 
-def _readable(description: str) -> bool:
-    return len(description) <= MAX_DESCRIPTION and description.isprintable()
+def _unreadable(description: Word, of: str) -> Iterator[Problem]:
+    if len(description.text) > MAX_DESCRIPTION or not description.text.isprintable():
+        rule = f"one printable line of at most {MAX_DESCRIPTION} characters"
+        yield Problem(description.line, f"the description{of} must be {rule}")

@@ -21,7 +21,10 @@ _FONT: Final = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 _CHARACTER: Final = 0.62  # of the font's size; a little more than a monospaced one takes
 _NAME, _SMALL = 13, 11  # sizes of fonts, pixels
 _LINE: Final = 15.0
+_LABEL: Final = 13.0
 _MARGIN: Final = 28.0
+_PARTS: Final = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)  # of a line, where its label may stand
+_GRID: Final = 40
 _WRAP: Final = 24  # characters
 _INK, _EDGE, _SEEN, _ADMIN = "#1f2937", "#6b7280", "#2563eb", "#b45309"
 
@@ -34,6 +37,9 @@ class _Box:
     y: float
     width: float
     height: float
+
+    def columns(self) -> range:
+        return range(int((self.x - self.width / 2) // _GRID), int((self.x + self.width / 2) // _GRID) + 1)
 
     def meets(self, other: _Box) -> bool:
         return (
@@ -51,7 +57,16 @@ class _Picture:
     inside: dict[str, list[str]]
     lines: list[str] = field(default_factory=list)
     labelled: list[str] = field(default_factory=list)
-    taken_boxes: list[_Box] = field(default_factory=list)
+    used: dict[int, list[_Box]] = field(default_factory=dict)  # by the columns of _GRID pixels that they touch
+
+    def is_free(self, box: _Box) -> bool:
+        """Whether neither a state nor a label stands there."""
+        return not any(box.meets(other) for column in box.columns() for other in self.used.get(column, ()))
+
+    def use(self, box: _Box) -> None:
+        """Keep labels off this place."""
+        for column in box.columns():
+            self.used.setdefault(column, []).append(box)
 
 
 def svg(lifecycle: Lifecycle, seen: Marks) -> str:
@@ -68,12 +83,14 @@ def svg(lifecycle: Lifecycle, seen: Marks) -> str:
             columns[cell.layer][0],
             plan.middle[cell] + _MARGIN + 30,
             sizes[cell.node][0] if cell.node else columns[cell.layer][1],
-            sizes[cell.node][1] if cell.node else 0,
+            plan.tall[cell.node] if cell.node else 0,
         )
         for layer in plan.layers
         for cell in layer
     }
-    picture.taken_boxes += [box for cell, box in boxes.items() if cell.node]
+    for cell, box in boxes.items():
+        if cell.node:
+            picture.use(box)
     _edges(picture, plan, boxes)
     for cell, box in boxes.items():
         if cell.node:
@@ -186,7 +203,7 @@ def _edge(picture: _Picture, edge: Edge, points: list[tuple[float, float]], turn
         else:
             half = (x1 + x2) / 2
             path.append(f"C {half:.1f} {y1:.1f} {half:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
-            places += [_along(x1, y1, x2, y2, part) for part in (0.5, 0.4, 0.6, 0.3, 0.7)]
+            places += [_along(x1, y1, x2, y2, part) for part in _PARTS]
     dashes = ' stroke-dasharray="5 4"' if admin else ""
     picture.lines.append(
         f'<path d="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="{2.4 if taken else 1.3}"{dashes}/>'
@@ -211,17 +228,16 @@ def _along(x1: float, y1: float, x2: float, y2: float, part: float) -> tuple[flo
 
 def _label(picture: _Picture, names: list[str], places: list[tuple[float, float]], colour: str) -> None:
     width = max(len(name) for name in names) * _SMALL * _CHARACTER + 6
-    tries = [_Box(x, y, width, _LINE * len(names)) for x, y in places]
-    free = [box for box in tries if not any(box.meets(other) for other in picture.taken_boxes)]
-    box = (free or tries)[0]
-    picture.taken_boxes.append(box)
+    tries = [_Box(x, y, width, _LABEL * len(names)) for x, y in places]
+    box = next((box for box in tries if picture.is_free(box)), tries[0])
+    picture.use(box)
     picture.labelled.append(
         f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
         f'height="{box.height:.1f}" fill="#ffffff"/>'
     )
     ink = _INK if colour == _EDGE else colour
     for at, name in enumerate(names):
-        y = box.y - box.height / 2 + at * _LINE + 11.5
+        y = box.y - box.height / 2 + at * _LABEL + 10
         picture.labelled.append(_words(box.x, y, name, _SMALL, ink))
 
 
@@ -244,9 +260,11 @@ def _node(picture: _Picture, name: str, box: _Box) -> None:
     out.append(f"<rect {frame.format(left, top, box.width, box.height, 8, box_fill, stroke, line, dashes)}/>")
     if state is not None and state.final:
         out.append(f"<rect {frame.format(left + 3, top + 3, box.width - 6, box.height - 6, 6, 'none', ink, 1, '')}/>")
-    out.append(_words(box.x, top + 21.5, name, _NAME, ink, bold=state is not None))
-    for at, text in enumerate(_wrapped(picture.inside.get(name, []))):
-        out.append(_words(box.x, top + 36 + at * _LINE, ("↻ " if at == 0 else "  ") + text, _SMALL, ink))
+    lines = _wrapped(picture.inside.get(name, []))
+    first = box.y + 4.5 - len(lines) * _LINE / 2
+    out.append(_words(box.x, first, name, _NAME, ink, bold=state is not None))
+    for at, text in enumerate(lines, start=1):
+        out.append(_words(box.x, first + at * _LINE, ("↻ " if at == 1 else "  ") + text, _SMALL, ink))
     if name == picture.lifecycle.initial:
         out.append(f'<circle cx="{left - 22:.1f}" cy="{box.y:.1f}" r="5" fill="{_INK}"/>')
         out.append(f'<path d="M {left - 17:.1f} {box.y:.1f} H {left:.1f}" stroke="{_INK}" stroke-width="1.3"/>')
