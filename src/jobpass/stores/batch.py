@@ -96,7 +96,7 @@ class Batch(Generic[C]):
             if call.error is None:
                 future.set_result(call.result)
             else:
-                future.set_exception(call.error)
+                future.set_exception(_raisable(call.error))
         assert self._loop is not None
         if self._waiting:
             # Not at once: the callers just answered come first, and may join the next group.
@@ -105,3 +105,12 @@ class Batch(Generic[C]):
             self._busy = False
             if self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
+
+
+def _raisable(error: Exception) -> Exception:
+    """What a future can hold; a coroutine would make the same of a ``StopIteration``."""
+    if not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError("a judge raised StopIteration")
+    wrapped.__cause__ = error
+    return wrapped

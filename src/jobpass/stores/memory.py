@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from jobpass.errors import AlreadyExists, UnknownPrincipal
 from jobpass.ports import Judge
 from jobpass.records import Change, Credential, Event, Job, Login, Page, Pipeline, Principal, Replayed, Role, Session
-from jobpass.stores.rules import check_change, closed, read_cursor
+from jobpass.stores.rules import check_answer, closed, read_cursor
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ class MemoryStore:
         history = self._histories.get(uuid, [])
         standing = None if key is None else next((event for event in history if event.key == key), None)
         answer = judge(job, standing)
+        check_answer(answer, uuid, job, standing, key)
         if isinstance(answer, Change):
-            check_change(answer, uuid, job, standing, key)
             self._write(uuid, answer)
         return answer
 

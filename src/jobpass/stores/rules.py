@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from jobpass.errors import InvalidInput, StoreUnavailable
-from jobpass.records import Change, Event, Job
+from jobpass.records import Change, Event, Job, Replayed
 
 
-def check_change(change: Change, uuid: str, job: Job | None, standing: Event | None, key: str | None) -> None:
-    """Return if ``change`` fits the job that was judged; else the judge is wrong: ``ValueError``.
+def check_answer(
+    answer: Change | Replayed, uuid: str, job: Job | None, standing: Event | None, key: str | None
+) -> None:
+    """Return if a judge's answer fits the job that was judged; else the judge is wrong: ``TypeError``, ``ValueError``.
 
     ``standing`` is the event that was found under the idempotency key ``key``. What passes here cannot break
     a unique index, so that one caller's mistake never spoils the group that it is written with.
     """
-    before, after, event = change.before, change.after, change.event
+    if type(answer) is Replayed:
+        return
+    if type(answer) is not Change:
+        raise TypeError("a judge answers a Change or a Replayed")
+    before, after, event = answer.before, answer.after, answer.event
     if before is not job and before != job:
         raise ValueError("the change was made for another state of the job")
     if after is None:

@@ -35,35 +35,33 @@ def unavailable(error: apsw.Error, doing: str) -> StoreUnavailable:
     return StoreUnavailable(f"The database cannot {doing}: {error}.", reason=str(reason))
 
 
-def open_writer(path: Path) -> apsw.Connection:
-    """The connection that writes; creates and migrates the file.
+def open_both(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    """The connection that writes, and one that reads what is committed; creates and migrates the file.
 
     Raises ``SetupError`` for a file that is not ours, ``SchemaTooNew``, and ``StoreUnavailable`` if the file or its
     folder cannot be used.
     """
+    writer = None
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    except OSError as error:
-        raise StoreUnavailable(f"The database cannot be opened: {error.strerror}.", reason="SQLITE_CANTOPEN") from None
-    except apsw.Error as error:
-        raise unavailable(error, "be opened") from error
-    try:
-        _prepare(connection)
-    except apsw.NotADBError:
-        connection.close()
-        raise SetupError("The file is not a database.") from None
-    except apsw.Error as error:
-        connection.close()
-        raise unavailable(error, "be opened") from error
-    except SetupError:
-        connection.close()
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        _prepare(writer)
+        reader = _open_reader(path)
+    except (OSError, apsw.Error, SetupError) as error:
+        if writer is not None:
+            writer.close()
+        if isinstance(error, OSError):
+            message = f"The database cannot be opened: {error.strerror}."
+            raise StoreUnavailable(message, reason="SQLITE_CANTOPEN") from error
+        if isinstance(error, apsw.NotADBError):
+            raise SetupError("The file is not a database.") from error
+        if isinstance(error, apsw.Error):
+            raise unavailable(error, "be opened") from error
         raise
-    return connection
+    return writer, reader
 
 
-def open_reader(path: Path) -> apsw.Connection:
-    """A second connection, which sees only what is committed and cannot write."""
+def _open_reader(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(250)
     connection.pragma("trusted_schema", False)

@@ -19,7 +19,7 @@ from jobpass.records import Change, Credential, Event, Job, Login, Page, Pipelin
 from jobpass.stores.batch import Batch
 from jobpass.stores.rules import closed, read_cursor
 from jobpass.stores.sqlite.calls import Apply, Statement
-from jobpass.stores.sqlite.database import open_checkpointer, open_reader, open_writer, unavailable
+from jobpass.stores.sqlite.database import open_both, open_checkpointer, unavailable
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
 from jobpass.stores.sqlite.rows import (
     Row,
@@ -63,18 +63,13 @@ class SqliteStore:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    async def open(cls, path: Path | str) -> Self:
         """Open the file, made (mode 0600) or migrated if need be; waits up to 5 s for others who do the same.
 
         Raises ``SchemaTooNew``, ``SetupError`` for a file that is not ours, ``StoreUnavailable`` if it cannot be used.
         """
         path = Path(path)
-        writer = open_writer(path)
-        try:
-            return cls(path, writer, open_reader(path))
-        except apsw.Error as error:
-            writer.close()
-            raise unavailable(error, "be opened") from error
+        return cls(path, *await asyncio.to_thread(open_both, path))
 
     async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
         """As ``ports.JobStore``."""

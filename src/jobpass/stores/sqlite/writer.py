@@ -11,8 +11,8 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
-from jobpass.records import Change, Event, Job, Replayed, Session
-from jobpass.stores.rules import check_change
+from jobpass.records import Change, Event, Job, Session
+from jobpass.stores.rules import check_answer
 from jobpass.stores.sqlite.calls import Apply, Statement
 from jobpass.stores.sqlite.commit import CommitThread
 from jobpass.stores.sqlite.database import CULPRITS, unavailable
@@ -129,10 +129,7 @@ class Writer:
                 standing = self._find_key(row.number, key)
         try:
             answer = call.judge(job, standing)
-            if type(answer) is Change:
-                check_change(answer, uuid, job, standing, key)
-            elif type(answer) is not Replayed:
-                raise TypeError("a judge answers a Change or a Replayed")
+            check_answer(answer, uuid, job, standing, key)
         except Exception as error:  # whatever a judge raises is its own caller's, never the group's
             call.error = error
             return

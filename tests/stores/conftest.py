@@ -1,0 +1,73 @@
+"""The stores under test; a further one is a line in ``STORES``."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobpass.stores.memory import MemoryStore
+from jobpass.stores.sqlite import SqliteStore
+
+HERE = Path(__file__).parent
+
+
+async def _memory(_):
+    return MemoryStore()
+
+
+async def _sqlite(folder):
+    return await SqliteStore.open(folder / "store.sqlite")
+
+
+STORES = {"memory": _memory, "sqlite": _sqlite}
+
+
+@pytest.fixture(scope="session")
+def kit():
+    """The module ``kit``, which the tests' own processes import as well."""
+    spec = importlib.util.spec_from_file_location("jobpass_tests_store_kit", HERE / "kit.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=STORES)
+async def store(request, tmp_path):
+    """Each store in turn, empty."""
+    opened = await STORES[request.param](tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sqlite(tmp_path):
+    """An SQLite store of its own, for what only files do."""
+    opened = await SqliteStore.open(tmp_path / "store.sqlite")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def child():
+    """Starts a process of ``children.py``; what still runs at the end of the test is killed."""
+    started = []
+
+    def start(what, path, *more):
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "children.py"), what, str(path), *map(str, more)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

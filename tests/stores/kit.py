@@ -1,0 +1,100 @@
+"""Records and judges for the tests of the stores, and for the processes that they start."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from jobpass.errors import Conflict, UnknownJob
+from jobpass.records import NO_LINK, Change, Event, Job, Pipeline, Replayed
+
+AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def job(uuid="job", **fields):
+    """A job as it stands after ``create``."""
+    plain = {
+        "lifecycle": "pipeline",
+        "state": "CREATED",
+        "last_event": "create",
+        "sequence": 1,
+        "head": NO_LINK,
+        "kid": "k1",
+        "serial": 2**64 - 1,
+        "owner": 1,
+        "pipeline_uuid": "pipe",
+        "created_at": AT,
+        "updated_at": AT,
+    }
+    return Job(uuid=uuid, **(plain | fields))
+
+
+def event(sequence, name="update", *, data=b"null", state="CREATED", key=None):
+    """An entry of a history."""
+    at = AT + timedelta(seconds=sequence)
+    return Event(sequence, f"event-{sequence}", name, data, at, state, "doc:1", key, "k1", bytes([sequence % 256]) * 32)
+
+
+def create(uuid="job", **fields):
+    """A judge that makes the job, or refuses with ``Conflict``."""
+
+    def judge(found, _):
+        if found is not None:
+            raise Conflict("there is one")
+        made = job(uuid, **fields)
+        return Change(None, made, event(1, "create", state=made.state))
+
+    return judge
+
+
+def send(name="update", *, data=b"null", state=None, key=None, **fields):
+    """A judge that adds an event; ``state`` None keeps the state, ``fields`` are changed in the row as well."""
+
+    def judge(found, standing):
+        if found is None:
+            raise UnknownJob("job")
+        if standing is not None:
+            return Replayed(found, standing)
+        entry = event(found.sequence + 1, name, data=data, state=state or found.state, key=key)
+        after = replace(
+            found,
+            state=entry.state,
+            last_event=name,
+            sequence=entry.sequence,
+            head=entry.link,
+            updated_at=entry.at,
+            **fields,
+        )
+        return Change(found, after, entry)
+
+    return judge
+
+
+def win(winner):
+    """A judge that moves a CREATED job to RUNNING and puts the winner's name into the event; only one can."""
+
+    def judge(found, _):
+        if found.state != "CREATED":
+            raise Conflict("too late")
+        return send("run", state="RUNNING", data=winner.encode())(found, None)
+
+    return judge
+
+
+def delete(found, _):
+    """A judge that deletes the job with its history."""
+    if found is None:
+        raise UnknownJob("job")
+    return Change(found, None, None)
+
+
+def rewrite(**fields):
+    """A judge that changes the row without an event."""
+    return lambda found, _: Change(found, replace(found, **fields), None)
+
+
+def pipeline(uuid="pipe", **fields):
+    """A pipeline."""
+    plain = {"name": "a pipeline", "body": b'{"id":"a"}', "owner": 1, "created_at": AT, "updated_at": AT}
+    return Pipeline(uuid=uuid, **(plain | fields))
