@@ -38,6 +38,7 @@ Ready = Callable[[str, int], None]
 DATABASE: Final = "jobpass.sqlite"
 KEYRING: Final = "keyring.json"
 DEFAULT_EMAIL: Final = "operator@localhost"
+MAX_KEYRING_BYTES: Final = 1024 * 1024
 _HERE: Final = "http://localhost"
 """The base URL of a client that asks no server: nothing resolves it."""
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
@@ -72,7 +73,7 @@ def _read_private(path: Path) -> bytes:
         ) from None
     except OSError as error:
         raise KeyringError(f"The keyring {path} cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyringError(f"The keyring {path} is not a file.")
@@ -82,7 +83,9 @@ def _read_private(path: Path) -> bytes:
             raise KeyringError(
                 f"Others can use the keyring {path}: chmod 600 it, and rotate its keys if they may have."
             )
-        return file.read()
+        return os.read(descriptor, MAX_KEYRING_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 async def init_data(folder: Path, email: str, password: str, *, environ: Mapping[str, str] | None = None) -> None:

@@ -118,9 +118,8 @@ def _from_flags(flags: Mapping[str, Any]) -> Iterable[Entry]:
 def _convert(name: str, value: Any, origin: str, *, strict: bool) -> Any:
     field = _FIELDS.get(name)
     if field is None:
-        raise SetupError(
-            f"There is no setting of the name in {origin}; there are: {', '.join(_FIELDS)}.", origin=origin
-        )
+        known = ", ".join(_FIELDS)
+        raise SetupError(f"There is no setting {name!r} ({origin}); there are: {known}.", origin=origin)
     try:
         return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError as error:
