@@ -17,10 +17,21 @@ import msgspec
 from msgspec import Raw
 
 from jobpass.client.exchange import Again, Operation, Reply, Request, Retries, Sleep, Step, exchange
-from jobpass.client.results import Event, EventPage, Identity, Job, JobPage, Verification, read
+from jobpass.client.results import Event, EventPage, Job, JobPage, read
 from jobpass.errors import InvalidInput, MalformedToken, UnknownJob, UnknownPipeline
+from jobpass.tokens.token import MAX_TEXT_CHARS
 from jobpass.wire import paths
-from jobpass.wire.messages import EventAnswer, LoginAnswer, LoginRequest, Message, NewEvent, NewJob, PipelineList
+from jobpass.wire.messages import (
+    EventAnswer,
+    LoginAnswer,
+    LoginRequest,
+    MeAnswer,
+    Message,
+    NewEvent,
+    NewJob,
+    PipelineList,
+    VerifyAnswer,
+)
 
 RESTING_STATES: Final = frozenset(
     {"FINISHED", "FAILED", "REJECTED", "VALIDATED", "FINALIZED", "RETIRED", "completed", "canceled", "error"}
@@ -33,7 +44,8 @@ WATCH_FIRST_SECONDS: Final = 0.25
 WATCH_GROWTH: Final = 1.5
 
 T = TypeVar("T")
-_VISIBLE = re.compile(r"[!-~]+")
+_KEY = re.compile(r"[!-~]{1,255}")
+_BEARER = re.compile(rf"[!-~]{{1,{MAX_TEXT_CHARS}}}")
 _encode_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -70,9 +82,9 @@ class Flow:
         yield from self._ask("POST", paths.LOGOUT, Message)
         self.token = None
 
-    def me(self) -> Operation[Identity]:
+    def me(self) -> Operation[MeAnswer]:
         """Who the token speaks for."""
-        return (yield from self._ask("GET", paths.ME, Identity))
+        return (yield from self._ask("GET", paths.ME, MeAnswer))
 
     def create_pipeline(self, members: Mapping[str, Any]) -> Operation[dict[str, Any]]:
         """Register a pipeline, or change one's own; its uuid follows from ``id`` and ``components``.
@@ -205,15 +217,15 @@ class Flow:
         visible ASCII characters) again gives the first answer; without one, each call has a key of its own.
         """
         key = uuid4().hex if idempotency_key is None else idempotency_key
-        if not _VISIBLE.fullmatch(key):
+        if not _KEY.fullmatch(key):
             raise InvalidInput.at("header.Idempotency-Key", "must be 1 to 255 visible ASCII characters")
         body = _body(NewEvent(name, Raw(_json(data, "json.data"))))
         path = _of_job(paths.JOB_EVENTS, uuid)
         return (yield from self._ask("POST", path, EventAnswer, body=body, headers={"idempotency-key": key}))
 
-    def verify(self, uuid: str) -> Operation[Verification]:
+    def verify(self, uuid: str) -> Operation[VerifyAnswer]:
         """Have the server check the chain of a job's history."""
-        return (yield from self._ask("GET", _of_job(paths.JOB_VERIFY, uuid), Verification))
+        return (yield from self._ask("GET", _of_job(paths.JOB_VERIFY, uuid), VerifyAnswer))
 
     def health(self) -> Operation[Message]:
         """Return if a server answers. Not tried again: it is a probe."""
@@ -258,8 +270,8 @@ def _of_job(template: str, uuid: str) -> str:
 
 
 def _is_segment(text: str) -> bool:
-    """Whether ``text`` can be one segment of a path: nothing and dots would name another path."""
-    return text not in ("", ".", "..") and len(text) <= MAX_PARAMETER_CHARS
+    """Whether ``text`` can be one segment of a path: nothing, dots and slashes would name another path."""
+    return text not in ("", ".", "..") and "/" not in text and len(text) <= MAX_PARAMETER_CHARS
 
 
 def _parameter(name: str, value: str | int) -> str:
@@ -271,7 +283,7 @@ def _parameter(name: str, value: str | int) -> str:
 
 def _sendable(token: str) -> str:
     """``token``, if a header can carry it; the error of the HTTP library would show it."""
-    if not _VISIBLE.fullmatch(token):
+    if not _BEARER.fullmatch(token):
         raise MalformedToken("The text is not a token.")
     return token
 

@@ -64,56 +64,30 @@ class EventPage(Struct, frozen=True):
     next: int | None
 
 
-class Verification(Struct, frozen=True, kw_only=True):
-    """Whether a history holds; ``broken_at`` is the sequence of the first bad or missing link, or None."""
-
-    uuid: str
-    events: int
-    intact: bool
-    broken_at: int | None
-
-
-class IdentityCredential(Struct, frozen=True, kw_only=True):
-    """The credential behind a token; its ``id`` may be shown."""
-
-    id: str
-    kind: str
-    expires_at: datetime | None
-
-
-class Identity(Struct, frozen=True, kw_only=True):
-    """Who a token speaks for."""
-
-    user_id: int
-    email: str
-    is_admin: bool
-    role: str
-    credential: IdentityCredential
-
-
 def read(body: bytes, kind: type[T]) -> T:
     """The answer ``body`` as a ``kind``; UnexpectedAnswer if it is not JSON of that shape.
 
     Numbers too long for an int become Decimal, and half a surrogate pair stays: a history holds what was sent to it.
     """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Either it is not Jobpass's, or it holds what only the slower reader takes.
-        return _read_slowly(body, kind)
-    except RecursionError:
-        raise _unexpected() from None
+    found = _read(body, kind) or _read_slowly(body, kind)
+    if found is None:
+        raise UnexpectedAnswer("The answer is not one of Jobpass's.", status=200)
+    return found[0]
 
 
-def _read_slowly(body: bytes, kind: type[T]) -> T:
+def _read(body: bytes, kind: type[T]) -> tuple[T] | None:
     try:
-        return msgspec.convert(json.loads(body, parse_int=_integer), kind)
+        return (msgspec.json.decode(body, type=kind),)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _read_slowly(body: bytes, kind: type[T]) -> tuple[T] | None:
+    """As ``_read``, with the standard library's reader, which takes what the faster one does not."""
+    try:
+        return (msgspec.convert(json.loads(body, parse_int=_integer), kind),)
     except (ValueError, RecursionError):  # msgspec's errors and those of json and Unicode are ValueErrors
-        raise _unexpected() from None
-
-
-def _unexpected() -> UnexpectedAnswer:
-    return UnexpectedAnswer("The answer is not one of Jobpass's.", status=200)
+        return None
 
 
 def _integer(digits: str) -> int | Decimal:
