@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from argon2 import PasswordHasher
 
 from jobpass.authority.authority import Authority
@@ -137,7 +138,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
     def run() -> None:
         try:
-            asyncio.run(live())
+            uvloop.run(live())
         except BaseException as error:
             started.set_exception(error)
 
