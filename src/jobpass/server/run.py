@@ -30,6 +30,7 @@ BACKLOG: Final = 2048
 """Connections that the system holds until they are accepted."""
 OPEN_FILES: Final = 4096
 """Descriptors that are asked for: a thousand connections, the store, and room."""
+MAX_PORT: Final = 65_535
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str, int], None]
@@ -66,7 +67,8 @@ async def _serve(app: App, authority: Authority, listener: socket.socket, ready:
             await server.serve(sockets=[listener])
     except asyncio.CancelledError:
         server.should_exit = True
-        await server.shutdown(sockets=[listener])
+        if server.started:
+            await server.shutdown(sockets=[listener])
         raise
     finally:
         chores.cancel()
@@ -139,10 +141,12 @@ async def _chores(app: App, authority: Authority, server: Server) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= MAX_PORT:  # the resolver would take it modulo 2**16
+        raise SetupError(f"There is no port {port}.", host=host, port=port)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise SetupError(f"Cannot listen on {host}:{port}: {error}.", host=host, port=port) from None
 
 
