@@ -180,6 +180,12 @@ def test_what_is_not_json_is_refused(bad: Any) -> None:
     refused(lambda: ids.pipeline_uuid("p", [{"uri": bad}]), "json.components")
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_the_refusal_of_a_number_says_why(number: float) -> None:
+    with pytest.raises(InvalidInput, match="NaN or an infinity"):
+        ids.job_uuid(PIPELINE, [], {"d": number})
+
+
 @pytest.mark.parametrize("good", [10**400, -0.0, 1e308, "\0", "é", "\U0001f600", "", {}, [], {"": None}])
 def test_what_is_json_is_accepted(good: Any) -> None:
     assert ids.uuid_type(ids.job_uuid(PIPELINE, [], {"d": good})) == "pipelinejob"

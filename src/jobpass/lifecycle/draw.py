@@ -9,6 +9,7 @@ from typing import Final
 from jobpass.errors import InvalidInput
 from jobpass.lifecycle.draft import SAME
 from jobpass.lifecycle.dump import moves_of
+from jobpass.lifecycle.edges import ANY_STATE, edges
 from jobpass.lifecycle.marks import Marks, marks
 from jobpass.lifecycle.model import Lifecycle
 from jobpass.lifecycle.svg import svg
@@ -63,7 +64,12 @@ def _mermaid(lifecycle: Lifecycle, seen: Marks) -> str:
     lines = ["stateDiagram-v2"]
     lines += [f'    state "{name}" as {id_}' for name, id_ in ids.items()]
     lines.append(f"    [*] --> {ids[lifecycle.initial]}")
-    for (source, target), events in edges(lifecycle).items():
+    joined = edges(lifecycle)
+    if joined.from_any:
+        ids[ANY_STATE] = "any"
+        lines.append(f'    state "{ANY_STATE}" as any')
+    kept = {(state, state): events for state, events in joined.inside.items()}
+    for (source, target), events in (kept | joined.between).items():
         names = ", ".join(f"{name} (admin)" if name in lifecycle.admin_only else name for name in events)
         lines.append(f"    {ids[source]} --> {ids[target]} : {names}")
     lines += [f"    {ids[state.name]} --> [*]" for state in lifecycle.states if state.final]
@@ -74,15 +80,6 @@ def _mermaid(lifecycle: Lifecycle, seen: Marks) -> str:
         lines += [f"    class {','.join(before)} visited"] if before else []
         lines += [f"    class {ids[seen.current]} current"] if seen.current is not None else []
     return "\n".join(lines) + "\n"
-
-
-def edges(lifecycle: Lifecycle) -> dict[tuple[str, str], list[str]]:
-    """(state, state after it) -> the events that lead there, in the lifecycle's order."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for state in lifecycle.states:
-        for event in lifecycle.legal(state.name):
-            found.setdefault((state.name, lifecycle.table[state.name, event]), []).append(event)
-    return found
 
 
 FORMS: Final[Mapping[str, Callable[[Lifecycle, Marks], str]]] = MappingProxyType(

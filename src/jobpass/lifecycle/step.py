@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from jobpass.errors import IllegalTransition, UnknownEvent
 from jobpass.lifecycle.model import Lifecycle
 
@@ -14,13 +12,13 @@ def step(lifecycle: Lifecycle, state: str, event: str) -> str:
     Raises ``UnknownEvent`` if the lifecycle has no such event, whatever the state, and ``IllegalTransition`` with the
     legal events if it has, but not in this state (nor in a state that the lifecycle does not have).
     """
-    after = lifecycle.table.get((state, event))
-    if after is None:
-        _refuse(lifecycle, state, event)
-    return after
+    try:
+        return lifecycle.table[state, event]
+    except KeyError:
+        raise _refusal(lifecycle, state, event) from None
 
 
-def _refuse(lifecycle: Lifecycle, state: str, event: str) -> NoReturn:
+def _refusal(lifecycle: Lifecycle, state: str, event: str) -> UnknownEvent | IllegalTransition:
     if event not in lifecycle.event:
-        raise UnknownEvent(event)
-    raise IllegalTransition(event, state, lifecycle.legal(state))
+        return UnknownEvent(event)
+    return IllegalTransition(event, state, lifecycle.legal(state))

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from jobpass.lifecycle.edges import ANY_STATE, Edges, edges
 from jobpass.lifecycle.layout import Cell, Edge, Layout, layout
 from jobpass.lifecycle.marks import Marks
 from jobpass.lifecycle.model import Lifecycle
 
-_ANY: Final = "any state"
 _FONT: Final = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 _CHARACTER: Final = 0.62  # of the font's size; a little more than a monospaced one takes
 _NAME, _SMALL = 13, 11  # sizes of fonts, pixels
@@ -52,9 +52,7 @@ class _Box:
 class _Picture:
     lifecycle: Lifecycle
     seen: Marks
-    any_events: dict[str, str]
-    labels: dict[Edge, list[str]]
-    inside: dict[str, list[str]]
+    edges: Edges
     lines: list[str] = field(default_factory=list)
     labelled: list[str] = field(default_factory=list)
     used: dict[int, list[_Box]] = field(default_factory=dict)  # by the columns of _GRID pixels that they touch
@@ -71,13 +69,13 @@ class _Picture:
 
 def svg(lifecycle: Lifecycle, seen: Marks) -> str:
     """The picture as a whole SVG document."""
-    picture = _collect(lifecycle, seen)
-    sizes = {name: _size(name, picture.inside.get(name, [])) for name in picture.lifecycle.state}
-    if picture.any_events:
-        sizes[_ANY] = _size(_ANY, [])
-    starts = [lifecycle.initial, *([_ANY] if picture.any_events else [])]
-    plan = layout(starts, {name: height for name, (_, height) in sizes.items()}, list(picture.labels))
-    columns, width = _columns(plan, sizes, picture.labels)
+    picture = _Picture(lifecycle, seen, edges(lifecycle))
+    sizes = {name: _size(name, picture.edges.inside.get(name, [])) for name in picture.lifecycle.state}
+    if picture.edges.from_any:
+        sizes[ANY_STATE] = _size(ANY_STATE, [])
+    starts = [lifecycle.initial, *([ANY_STATE] if picture.edges.from_any else [])]
+    plan = layout(starts, {name: height for name, (_, height) in sizes.items()}, list(picture.edges.between))
+    columns, width = _columns(plan, sizes, picture.edges.between)
     boxes = {
         cell: _Box(
             columns[cell.layer][0],
@@ -97,30 +95,6 @@ def svg(lifecycle: Lifecycle, seen: Marks) -> str:
             _node(picture, cell.node, box)
     height = plan.height + 2 * _MARGIN + 58
     return _document(picture, max(width, 520.0), height)
-
-
-def _collect(lifecycle: Lifecycle, seen: Marks) -> _Picture:
-    """Sort the events: from any state, inside a box, or along an edge."""
-    names = [state.name for state in lifecycle.states]
-    any_events = {}
-    for event in lifecycle.events:
-        targets = {lifecycle.table.get((name, event.name)) for name in names}
-        target = targets.pop()
-        if not targets and target is not None and len(names) > 2:
-            any_events[event.name] = target
-    picture = _Picture(lifecycle, seen, any_events, {}, {})
-    for state in names:
-        for event_name in lifecycle.legal(state):
-            target = lifecycle.table[state, event_name]
-            if event_name in any_events:
-                continue
-            if target == state:
-                picture.inside.setdefault(state, []).append(event_name)
-            else:
-                picture.labels.setdefault((state, target), []).append(event_name)
-    for event_name, target in any_events.items():
-        picture.labels.setdefault((_ANY, target), []).append(event_name)
-    return picture
 
 
 def _wrapped(words: Iterable[str]) -> list[str]:
@@ -188,8 +162,8 @@ def _ports(plan: Layout, boxes: dict[Cell, _Box]) -> dict[tuple[Cell, Edge, int]
 
 def _edge(picture: _Picture, edge: Edge, points: list[tuple[float, float]], turned: bool) -> None:
     source = edge[0]
-    names = picture.labels[edge]
-    if source == _ANY:
+    names = picture.edges.between[edge]
+    if source == ANY_STATE:
         taken = any(name in names for _, name in picture.seen.taken)
     else:
         taken = any((source, name) in picture.seen.taken for name in names)
@@ -260,7 +234,7 @@ def _node(picture: _Picture, name: str, box: _Box) -> None:
     out.append(f"<rect {frame.format(left, top, box.width, box.height, 8, box_fill, stroke, line, dashes)}/>")
     if state is not None and state.final:
         out.append(f"<rect {frame.format(left + 3, top + 3, box.width - 6, box.height - 6, 6, 'none', ink, 1, '')}/>")
-    lines = _wrapped(picture.inside.get(name, []))
+    lines = _wrapped(picture.edges.inside.get(name, []))
     first = box.y + 4.5 - len(lines) * _LINE / 2
     out.append(_words(box.x, first, name, _NAME, ink, bold=state is not None))
     for at, text in enumerate(lines, start=1):
