@@ -66,6 +66,8 @@ class Bridge:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)
+        if name == "with_token":
+            return lambda token: self._around(value(token))
         if name.startswith("_") or not callable(value) or name == "attenuate":
             return value
 
@@ -74,6 +76,11 @@ class Bridge:
             return self._each(result) if isasyncgen(result) else self._runner.run(result)
 
         return call
+
+    def _around(self, client: AsyncClient) -> Bridge:
+        bridge = object.__new__(Bridge)
+        bridge._runner, bridge._client = self._runner, client
+        return bridge
 
     def _each(self, items: Any) -> Iterator[Any]:
         while True:

@@ -108,11 +108,20 @@ async def test_clients_are_context_managers(served: Any) -> None:
 
 
 def test_both_clients_have_every_operation() -> None:
-    operations = {name for name in vars(Flow) if not name.startswith("_")}
+    operations = {name for name in vars(Flow) if not name.startswith("_")} - {"with_token"}
     for kind in (Client, AsyncClient):
         for name in operations:
             assert getattr(kind, name).__doc__ == getattr(Flow, name).__doc__
     assert len(operations) >= 18
+
+
+def test_with_another_token_the_connections_are_shared(make: Any, served: Any, author: Any, job: Any) -> None:
+    other = author.with_token(job.token)
+    assert (other.send(job.uuid, "run").state, other.token, author.token != job.token) == ("RUNNING", job.token, True)
+    (other.close if isinstance(other, Client) else lambda: None)()
+    assert author.job(job.uuid).state == "RUNNING"
+    with pytest.raises(MalformedToken):
+        author.with_token("a\nb")
 
 
 def test_settings_that_make_no_sense_are_refused(make: Any) -> None:

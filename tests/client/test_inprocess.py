@@ -134,7 +134,7 @@ def test_the_whole_application_in_process() -> None:
         client.login("a@example.org", PASSWORD)
         pipeline = client.create_pipeline(MEMBERS)
         job = client.create_job(pipeline["uuid"], {"n": 1})
-        worker = Client("http://localhost", job.token, transport=transport)
+        worker = client.with_token(job.token)
         worker.send(job.uuid, "run")
         worker.send(job.uuid, "finish", {"lines": 3})
         assert [event.state for event in client.watch(job.uuid)] == ["CREATED", "RUNNING", "FINISHED"]

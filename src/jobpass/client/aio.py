@@ -92,8 +92,9 @@ class AsyncClient(BaseClient):
     ready = _call(Flow.ready)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
+        """Close the connections; those of another client, as ``with_token`` made this one, stay open."""
+        if self._owner:
+            await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from jobpass.client.address import Address
 from jobpass.client.exchange import Retries
@@ -29,6 +29,7 @@ class BaseClient:
         self._address = Address.parse(url, allow_plain_http=allow_plain_http)
         self._flow = Flow(token, timeout_seconds, retries)
         self._clock = clock
+        self._owner = True
 
     @property
     def url(self) -> str:
@@ -39,6 +40,12 @@ class BaseClient:
     def token(self) -> str | None:
         """The bearer text in use; ``login`` sets it, ``logout`` drops it."""
         return self._flow.token
+
+    def with_token(self, token: str | None) -> Self:
+        """A client of the same server with another token; it uses these connections, and closing it ends none."""
+        other = object.__new__(type(self))
+        other.__dict__ |= self.__dict__ | {"_flow": self._flow.with_token(token), "_owner": False}
+        return other
 
     def attenuate(
         self,

@@ -70,6 +70,10 @@ class Flow:
         self._timeout_seconds = timeout_seconds
         self._retries = retries
 
+    def with_token(self, token: str | None) -> Flow:
+        """The same operations with another token."""
+        return Flow(token, self._timeout_seconds, self._retries)
+
     def login(self, email: str, password: str) -> Operation[LoginAnswer]:
         """Get a login token and use it from now on. Not tried again once it was sent: a login counts."""
         body = _body(LoginRequest(email, password))

@@ -90,8 +90,9 @@ class Client(BaseClient):
     ready = _call(Flow.ready)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+        """Close the connections; those of another client, as ``with_token`` made this one, stay open."""
+        if self._owner:
+            self._transport.close()
 
     def __enter__(self) -> Self:
         return self
