@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable, Iterable
 
 from jobpass.clock import to_microseconds
+from jobpass.errors import KeyringError
 from jobpass.records import NO_LINK, Event, Job
 
 ChainKeys = Callable[[str], bytes]
@@ -51,7 +52,7 @@ def first_break(job: Job, events: Iterable[Event], keys: ChainKeys) -> int | Non
         sequence += 1
         if event.sequence != sequence:
             return sequence
-        if not hmac.compare_digest(link(keys(event.kid), previous, job.uuid, event), event.link):
+        if not _holds(event, previous, job.uuid, keys):
             return sequence
         previous, last = event.link, event
     if last is None or job.sequence > sequence:
@@ -60,3 +61,11 @@ def first_break(job: Job, events: Iterable[Event], keys: ChainKeys) -> int | Non
     if row != (last.sequence, last.link, last.state, last.name):
         return job.sequence
     return None
+
+
+def _holds(event: Event, previous: bytes, job_uuid: str, keys: ChainKeys) -> bool:
+    try:
+        key = keys(event.kid)
+    except KeyringError:  # whoever edits a history can name any key: a link of a key that is not ours is a bad one
+        return False
+    return hmac.compare_digest(link(key, previous, job_uuid, event), event.link)
