@@ -61,6 +61,14 @@ class Gate:
             raise _refusal(decision, access)
         return decision
 
+    def standing(self, bearer: Bearer, access: Access, job: Job | None) -> None:
+        """Raise ``InvalidToken`` or ``UnknownJob`` if the token has ended, whatever it would be allowed to do."""
+        decision = decide(bearer, access, job)
+        if isinstance(decision, Denied):
+            refusal = _refusal(decision, access)
+            if not isinstance(refusal, DeniedError):
+                raise refusal
+
     def judge_event(self, bearer: Bearer, job_uuid: str, submission: Submission) -> Judge:
         """The judge of an event: authorise, look for a replay, step, link."""
 
