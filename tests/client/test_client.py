@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -105,6 +107,24 @@ async def test_clients_are_context_managers(served: Any) -> None:
         assert client.health().message
     async with AsyncClient(served.url) as other:
         assert (await other.health()).message
+
+
+def test_threads_may_share_a_client(served: Any, job: Any) -> None:
+    with Client(served.url, job.token) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: client.send(job.uuid, "update", n), range(80)))
+    assert sorted(answer.sequence for answer in answers) == list(range(2, 82))
+
+
+async def test_many_calls_at_once_and_one_given_up(served: Any, job: Any) -> None:
+    async with AsyncClient(served.url, job.token) as client:
+        given_up = asyncio.create_task(client.send(job.uuid, "update", "given up"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        answers = await asyncio.gather(*(client.send(job.uuid, "update", n) for n in range(80)))
+        assert len({answer.sequence for answer in answers}) == 80
+        assert given_up.cancelled()
+        events = [event.data async for event in client.iter_history(job.uuid, after=1)]
+    assert sorted(data for data in events if data != "given up") == list(range(80))
 
 
 def test_both_clients_have_every_operation() -> None:
