@@ -56,11 +56,11 @@ def child():
     """Starts a process of ``children.py``; what still runs at the end of the test is killed."""
     started = []
 
-    def start(what, path, *more):
+    def start(what, path, *more, into=subprocess.PIPE):
         process = subprocess.Popen(
             [sys.executable, str(HERE / "children.py"), what, str(path), *map(str, more)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=into,
             text=True,
         )
         started.append(process)

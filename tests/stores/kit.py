@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from jobpass.errors import Conflict, UnknownJob
-from jobpass.records import NO_LINK, Change, Event, Job, Pipeline, Replayed
+from jobpass.records import Change, Event, Job, Pipeline, Replayed
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ def job(uuid="job", **fields):
         "state": "CREATED",
         "last_event": "create",
         "sequence": 1,
-        "head": NO_LINK,
+        "head": bytes([1]) * 32,
         "kid": "k1",
         "serial": 2**64 - 1,
         "owner": 1,

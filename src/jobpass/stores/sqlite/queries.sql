@@ -54,9 +54,12 @@ SELECT event.sequence, event.uuid, event.name, data, at, event.state, credential
   FROM job JOIN event ON event.job = job.id
  WHERE job.uuid = ? AND event.sequence > ? ORDER BY event.sequence LIMIT ?
 
--- put_pipeline: add a pipeline, or replace its name and body
-INSERT INTO pipeline (uuid, name, body, owner, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, body = excluded.body, updated_at = excluded.updated_at
+-- replace_pipeline: new name and body of a pipeline that stands; answers its number, or nothing
+UPDATE pipeline SET name = :name, body = :body, updated_at = :updated_at WHERE uuid = :uuid RETURNING id
+
+-- add_pipeline: a new pipeline
+INSERT INTO pipeline (uuid, name, body, owner, created_at, updated_at)
+VALUES (:uuid, :name, :body, :owner, :created_at, :updated_at)
 
 -- find_pipeline: the pipeline of a uuid, with its number
 SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline WHERE uuid = ?
@@ -67,9 +70,9 @@ SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline WHERE i
 -- newest_pipeline: the highest number that a pipeline was ever given
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'pipeline'), 0)
 
--- add_principal: a new active principal; answers its id, or nothing if the address is taken
-INSERT INTO principal (email, role, active, created_at, password_hash) VALUES (?, ?, 1, ?, ?)
-    ON CONFLICT (email) DO NOTHING RETURNING id
+-- add_principal: a new active principal; answers its id, or nothing if the address is taken (and uses up no number)
+INSERT INTO principal (email, role, active, created_at, password_hash)
+SELECT ?1, ?2, 1, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM principal WHERE email = ?1) RETURNING id
 
 -- find_login: the principal of an address with its password's hash
 SELECT id, email, role, active, created_at, password_hash FROM principal WHERE email = ?
@@ -79,7 +82,8 @@ SELECT id FROM principal WHERE id = ?
 
 -- add_credential: record a credential; answers its number, or nothing if the id is taken
 INSERT INTO credential (id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING number
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM credential WHERE id = ?1)
+RETURNING number
 
 -- find_session: a credential with its principal
 SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number,

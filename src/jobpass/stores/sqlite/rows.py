@@ -132,16 +132,16 @@ def pipeline_from(row: Row) -> Pipeline:
     return Pipeline(uuid, name, body, owner, from_microseconds(created_at), from_microseconds(updated_at))
 
 
-def pipeline_row(pipeline: Pipeline) -> Row:
-    """The bindings of ``put_pipeline``."""
-    return (
-        pipeline.uuid,
-        pipeline.name,
-        pipeline.body,
-        pipeline.owner,
-        to_microseconds(pipeline.created_at),
-        to_microseconds(pipeline.updated_at),
-    )
+def pipeline_row(pipeline: Pipeline) -> dict[str, Any]:
+    """The bindings of ``replace_pipeline`` and ``add_pipeline``."""
+    return {
+        "uuid": pipeline.uuid,
+        "name": pipeline.name,
+        "body": pipeline.body,
+        "owner": pipeline.owner,
+        "created_at": to_microseconds(pipeline.created_at),
+        "updated_at": to_microseconds(pipeline.updated_at),
+    }
 
 
 def principal_from(row: Row) -> Principal:

@@ -96,7 +96,13 @@ class SqliteStore:
 
     async def put_pipeline(self, pipeline: Pipeline) -> None:
         """As ``ports.JobStore``."""
-        await self._write(lambda cursor: cursor.execute(QUERIES["put_pipeline"], pipeline_row(pipeline)).get)
+        bindings = pipeline_row(pipeline)
+
+        def put(cursor: apsw.Cursor) -> None:
+            if cursor.execute(QUERIES["replace_pipeline"], bindings).get is None:
+                cursor.execute(QUERIES["add_pipeline"], bindings)
+
+        await self._write(put)
 
     async def find_pipeline(self, uuid: str) -> Pipeline | None:
         """As ``ports.JobStore``."""

@@ -1,0 +1,138 @@
+"""SQLite does what memory does, whatever is asked in whatever order."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from jobpass.errors import Conflict
+from jobpass.records import Credential
+from jobpass.stores.memory import MemoryStore
+from jobpass.stores.sqlite import SqliteStore
+
+UUIDS = st.sampled_from(["a", "b", "c"])
+KEYS = st.none() | st.sampled_from(["k1", "k2"])
+STATES = st.none() | st.sampled_from(["RUNNING", "FINISHED"])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+OWNERS = st.sampled_from([1, 2])
+OPERATIONS = st.one_of(
+    st.tuples(st.just("create"), UUIDS, OWNERS, st.integers(0, 2**64 - 1)),
+    st.tuples(st.just("send"), UUIDS, KEYS, STATES, st.binary(max_size=9)),
+    st.tuples(st.just("rewrite"), UUIDS, st.none() | TEXTS, st.lists(TEXTS, max_size=2)),
+    st.tuples(st.just("delete"), UUIDS),
+    st.tuples(st.just("refuse"), UUIDS),
+    st.tuples(st.just("principal"), st.sampled_from(["x@y", "z@y"])),
+    st.tuples(st.just("credential"), st.sampled_from(["c1", "c2"]), OWNERS, st.none() | TEXTS),
+    st.tuples(st.just("revoke"), st.sampled_from(["c1", "c2"])),
+    st.tuples(st.just("pipeline"), st.sampled_from(["p", "q"]), OWNERS, TEXTS),
+)
+
+
+def _machine(kit):
+    def refuse(*_):
+        raise Conflict("no")
+
+    async def perform(store, operation):
+        what, name, *more = operation
+        match what:
+            case "create":
+                return await store.apply(name, kit.create(name, owner=more[0], serial=more[1]))
+            case "send":
+                key, state, data = more
+                return await store.apply(name, kit.send(key=key, state=state, data=data), key)
+            case "rewrite":
+
+                def judge(found, _):
+                    if found is None:
+                        raise Conflict("none")
+                    return kit.rewrite(session=more[0], child_of=tuple(more[1]))(found, None)
+
+                return await store.apply(name, judge)
+            case "delete":
+                return await store.apply(name, kit.delete)
+            case "refuse":
+                return await store.apply(name, refuse)
+            case "principal":
+                return await store.add_principal(name, "author", "hash", kit.AT)
+            case "credential":
+                credential = Credential(name, "login", more[0], "", kit.AT, None, parent=more[1])
+                return await store.add_credential(credential)
+            case "revoke":
+                return await store.revoke_credential(name, kit.AT)
+            case "pipeline":
+                return await store.put_pipeline(kit.pipeline(name, owner=more[0], name=more[1]))
+
+    async def outcome(store, operation):
+        try:
+            return await perform(store, operation)
+        except Exception as error:
+            return type(error), str(error)
+
+    async def everything(store):
+        found = []
+        for name in "abc":
+            found.append(await store.find_job(name))
+            found.append(await store.history(name, 0, 1000))
+        for owner, state in ((None, None), (1, None), (2, "RUNNING"), (None, "FINISHED")):
+            after, pages = None, 0
+            while pages == 0 or after is not None:
+                page = await store.list_jobs(owner=owner, state=state, pipeline_uuid=None, after=after, limit=2)
+                found.append(page)
+                after, pages = page.next, pages + 1
+        found += [await store.find_login(name) for name in ("x@y", "z@y")]
+        found += [await store.find_session(name) for name in ("c1", "c2")]
+        return [*found, await store.list_pipelines(after=None, limit=9)]
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self):
+            super().__init__()
+            self.folder = tempfile.TemporaryDirectory()
+            self.runner = asyncio.Runner()
+            self.memory = MemoryStore()
+            self.open()
+
+        def open(self):
+            self.sqlite = self.runner.run(SqliteStore.open(Path(self.folder.name) / "store.sqlite"))
+
+        @rule(operation=OPERATIONS)
+        def one(self, operation):
+            self.compare([operation])
+
+        @rule(operations=st.lists(OPERATIONS, min_size=2, max_size=8))
+        def one_tick(self, operations):
+            self.compare(operations)
+
+        @rule()
+        def reopen(self):
+            self.runner.run(self.sqlite.close())
+            self.open()
+
+        def compare(self, operations):
+            async def both():
+                here = await asyncio.gather(*(outcome(self.sqlite, operation) for operation in operations))
+                there = [await outcome(self.memory, operation) for operation in operations]
+                assert here == there
+
+            self.runner.run(both())
+
+        @invariant()
+        def same(self):
+            assert self.runner.run(everything(self.sqlite)) == self.runner.run(everything(self.memory))
+
+        def teardown(self):
+            self.runner.run(self.sqlite.close())
+            self.runner.close()
+            self.folder.cleanup()
+
+    return Machine
+
+
+def test_sqlite_is_the_memory_store_with_a_disk(kit):
+    profile = settings()
+    fewer = settings(profile, max_examples=profile.max_examples // 2, stateful_step_count=15)
+    run_state_machine_as_test(_machine(kit), settings=fewer)
