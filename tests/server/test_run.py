@@ -4,64 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import secrets
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx2
 import pytest
 
-from jobpass.clock import SystemClock
 from jobpass.errors import SetupError
 from jobpass.server import app as app_module
 from jobpass.server import protocol as protocol_module
 from jobpass.server.run import serve
 from jobpass.stores.memory import MemoryStore
-from jobpass.stores.sqlite.store import SqliteStore
-from jobpass.tokens.keyring import Keyring
-from support.site import PASSWORD, Owned, Site, make_site
-
-SCRIPT = Path(__file__).parents[1] / "support" / "serve.py"
-
-
-class Folder(NamedTuple):
-    """A data folder with one author and one job, made before any server ran."""
-
-    path: Path
-    login: str
-    job: Owned
+from support.process import Folder, make_folder, process
+from support.site import PASSWORD, Site, make_site
 
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> Folder:
-    keyring = Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
-    (tmp_path / "keyring.json").write_text(keyring.dump())
-    site = make_site(await SqliteStore.open(tmp_path / "jobpass.sqlite"), SystemClock(), keyring)
-    login = await site.login("ann")
-    job = await site.job(login)
-    await site.authority.close()
-    return Folder(tmp_path, login, job)
-
-
-@contextmanager
-def process(folder: Folder, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server process and its URL; killed at the end if it still runs."""
-    command = [sys.executable, str(SCRIPT), str(folder.path), *arguments]
-    log = (folder.path / "log").open("w")
-    with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server:
-        try:
-            assert server.stdout is not None
-            host, port = server.stdout.readline().split()
-            yield server, f"http://{host}:{port}"
-        finally:
-            if server.poll() is None:
-                server.kill()
+    return await make_folder(tmp_path)
 
 
 @asynccontextmanager
