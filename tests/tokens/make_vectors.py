@@ -59,9 +59,10 @@ def _texts() -> dict[str, str]:
 
 def _described(text: str) -> dict[str, Any]:
     read = parse(text)
-    fields = {"job_uuid": read.job_uuid, "credential_id": read.credential_id, "lifetime_seconds": read.lifetime_seconds}
-    if read.serial is not None:
-        fields["serial"] = str(read.serial)  # more than 53 bits, so not as a JSON number
+    said = read.identity
+    fields = {"job_uuid": said.job_uuid, "credential_id": said.credential_id, "lifetime_seconds": said.lifetime_seconds}
+    if said.serial is not None:
+        fields["serial"] = str(said.serial)  # more than 53 bits, so not as a JSON number
     return {
         "text": text,
         "kind": read.kind,

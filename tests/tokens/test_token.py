@@ -28,7 +28,7 @@ def test_the_prefix_tells_the_kind(texts: dict[str, str]) -> None:
 
 
 def test_parse_tells_what_the_identifier_says(texts: dict[str, str], given: Any) -> None:
-    document = parse(texts["document"])
+    document = parse(texts["document"]).identity
     assert (document.kind, document.kid, document.job_uuid, document.serial) == (
         "document",
         given.kid_text,
@@ -37,7 +37,7 @@ def test_parse_tells_what_the_identifier_says(texts: dict[str, str], given: Any)
     )
     assert document.credential_id is document.lifetime_seconds is None
     for kind in ("login", "job", "apikey", "admin"):
-        read = parse(texts[kind])
+        read = parse(texts[kind]).identity
         assert (read.kind, read.kid, read.credential_id) == (kind, given.kid_text, given.credential)
         assert read.job_uuid is read.serial is None
         assert read.lifetime_seconds == (given.lifetime if kind == "admin" else None)
@@ -47,7 +47,7 @@ def test_parse_tells_what_the_identifier_says(texts: dict[str, str], given: Any)
 def test_document_identifiers(job: Any, serial: int, kid: bytes) -> None:
     identifier = token.document_identifier(kid.hex(), str(job), serial)
     assert identifier == b"\x01\x01" + kid + job.bytes + serial.to_bytes(8, "big")
-    read = parse(token.write("jp_doc_", identifier, (), SIGNATURE))
+    read = parse(token.write("jp_doc_", identifier, (), SIGNATURE)).identity
     assert (read.kid, read.job_uuid, read.serial) == (kid.hex(), str(job), serial)
 
 
@@ -55,7 +55,7 @@ def test_document_identifiers(job: Any, serial: int, kid: bytes) -> None:
 def test_admin_and_credential_identifiers(credential: bytes, lifetime: int, kid: bytes) -> None:
     identifier = token.admin_identifier(kid.hex(), credential.hex(), lifetime)
     assert identifier == b"\x01\x02" + kid + credential + lifetime.to_bytes(4, "big")
-    read = parse(token.write("jp_adk_", identifier, (), SIGNATURE))
+    read = parse(token.write("jp_adk_", identifier, (), SIGNATURE)).identity
     assert (read.kid, read.credential_id, read.lifetime_seconds) == (kid.hex(), credential.hex(), lifetime)
     for kind, number in (("login", 3), ("job", 4), ("apikey", 5)):
         identifier = token.credential_identifier(kind, kid.hex(), credential.hex())
@@ -176,8 +176,9 @@ def test_an_unverified_token_does_not_show_itself(texts: dict[str, str]) -> None
 
 def test_verified_is_another_type_than_unverified(texts: dict[str, str]) -> None:
     read = parse(texts["login"])
+    assert not isinstance(read, token.Identity)
     assert not isinstance(read, Verified)
-    assert not isinstance(Verified("login", read.kid, None, None, read.credential_id, None, (Jobs(()),)), type(read))
+    assert not isinstance(Verified("login", read.kid, None, None, "0" * 32, None, (Jobs(()),)), type(read))
 
 
 def test_scrub(texts: dict[str, str]) -> None:

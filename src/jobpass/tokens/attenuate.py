@@ -42,7 +42,7 @@ def admin_token(key_text: str, now: datetime) -> str:
 
 def admin_lifetime(key_text: str) -> int:
     """The lifetime L of an admin key in seconds; MalformedToken, or WrongKind for a text that is no admin key."""
-    lifetime = _admin_key(key_text).lifetime_seconds
+    lifetime = _admin_key(key_text).identity.lifetime_seconds
     if lifetime is None:  # pragma: no cover - an admin identifier always has one
         raise WrongKind("This is not an admin key.")
     return lifetime

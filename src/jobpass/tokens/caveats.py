@@ -17,14 +17,12 @@ import msgspec
 from jobpass.errors import InvalidInput, MalformedToken
 from jobpass.tokens.access import Access
 
-MAX_ITEMS = 256  # entries of a list or of the states
-MAX_ITEM_CHARS = 255
+MAX_ITEMS = 256  # entries of a list or of the states; how long each may be, the text's own bound says
 MAX_EPOCH_SECONDS = 253_402_300_799  # the last second of the year 9999
 _MAPPED_BITS = 96  # ::ffff:0:0/96 holds the IPv4 addresses (RFC 4291 §2.5.5.2)
 
-_Item = Annotated[str, msgspec.Meta(max_length=MAX_ITEM_CHARS)]
-_Items = Annotated[tuple[_Item, ...], msgspec.Meta(max_length=MAX_ITEMS)]
-_States = Annotated[dict[_Item, _Items], msgspec.Meta(max_length=MAX_ITEMS)]
+_Items = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ITEMS)]
+_States = Annotated[dict[str, _Items], msgspec.Meta(max_length=MAX_ITEMS)]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH_SECONDS)]
 
 
@@ -121,40 +119,42 @@ class Cidr(Caveat, frozen=True, tag="cidr"):
 
 _decode = msgspec.json.Decoder(ExpiresAt | Jobs | Events | States | Actions | Platforms | Cidr).decode
 _encode = msgspec.json.Encoder().encode
+_LOOKED_INTO = frozenset((Cidr, States))
 
 
 def read_all(texts: Iterable[bytes]) -> tuple[Caveat, ...]:
     """The conditions in ``texts``; MalformedToken if one cannot be read whole, with nothing left over."""
-    caveats = _read(texts)
-    if caveats is None:
-        raise MalformedToken("The token holds a condition that this server cannot read.")
-    return caveats
-
-
-def _read(texts: Iterable[bytes]) -> tuple[Caveat, ...] | None:
     caveats: list[Caveat] = []
+    readable = True
     try:
         for text in texts:
             caveat: Caveat = _decode(text)
-            if type(caveat) is Cidr:
-                for network in caveat.allowed:
-                    _network(network)
-            elif type(caveat) is States:
-                json.loads(text, object_pairs_hook=_refuse_duplicates)
+            if type(caveat) in _LOOKED_INTO:
+                _look_into(caveat, text)
             caveats.append(caveat)
     except (ValueError, RecursionError):  # msgspec's own errors and UnicodeDecodeError are ValueErrors
-        return None
+        readable = False  # and raised below, so that no cause carries what was read along
+    if not readable:
+        raise MalformedToken("The token holds a condition that this server cannot read.")
     return tuple(caveats)
+
+
+def _look_into(caveat: Caveat, text: bytes) -> None:
+    """Refuse, by a ValueError, what the decoder lets through: a network that is none, a state named twice."""
+    if isinstance(caveat, Cidr):
+        for network in caveat.allowed:
+            _network(network)
+    else:
+        json.loads(text, object_pairs_hook=_refuse_duplicates)
 
 
 def write(caveat: Caveat) -> bytes:
     """The JSON text of ``caveat``; InvalidInput if ``read_all`` would refuse it."""
     try:
         text = _encode(caveat)
-    except (TypeError, ValueError):
-        text = b""
-    if _read([text]) is None:
-        raise InvalidInput(f"This is not a condition that a token can hold: {type(caveat).__name__}.")
+        read_all([text])
+    except (TypeError, ValueError, MalformedToken):
+        raise InvalidInput(f"This is not a condition that a token can hold: {type(caveat).__name__}.") from None
     return text
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 KEY_BYTES = 32  # one SHA-256 digest
-_REST = 64 - KEY_BYTES  # the block of SHA-256 is 64 bytes, filled up with zeros (RFC 2104 §2)
+_REST = bytes(64 - KEY_BYTES)  # a key is filled up with zeros to the 64 byte block of SHA-256 (RFC 2104 §2)
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
-_INNER_REST = bytes([0x36]) * _REST
-_OUTER_REST = bytes([0x5C]) * _REST
+_EMPTY = sha256()  # copying it takes less time than making another
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
@@ -28,8 +27,11 @@ def chain(signature: bytes, messages: Iterable[bytes]) -> bytes:
     ``signature``, the first key, must be exactly 32 bytes. Without messages it is the answer.
     """
     for message in messages:
-        inner = sha256(signature.translate(_INNER) + _INNER_REST + message).digest()
-        signature = sha256(signature.translate(_OUTER) + _OUTER_REST + inner).digest()
+        padded = signature + _REST
+        inner, outer = _EMPTY.copy(), _EMPTY.copy()
+        inner.update(padded.translate(_INNER) + message)
+        outer.update(padded.translate(_OUTER) + inner.digest())
+        signature = outer.digest()
     return signature
 
 
@@ -39,8 +41,9 @@ class MacKey:
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        self._inner = sha256(key.translate(_INNER) + _INNER_REST)
-        self._outer = sha256(key.translate(_OUTER) + _OUTER_REST)
+        padded = key + _REST
+        self._inner = sha256(padded.translate(_INNER))
+        self._outer = sha256(padded.translate(_OUTER))
 
     def mac(self, message: bytes) -> bytes:
         """The 32 byte HMAC of ``message``."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 _VERSION = 2
 _LOCATION, _IDENTIFIER, _SIGNATURE, _END = 1, 2, 6, 0  # field types; 4, a verification id, marks third-party caveats
 _EMPTY_LOCATION = bytes((_LOCATION, 0))
@@ -17,14 +15,6 @@ SIGNATURE_BYTES = 32
 _SIGNATURE_HEAD = bytes((_END, _SIGNATURE, SIGNATURE_BYTES))
 _TAIL_BYTES = len(_SIGNATURE_HEAD) + SIGNATURE_BYTES
 MAX_FIELD_BYTES = (1 << 14) - 1  # the longest length of two varint bytes; a whole text is shorter (token.py)
-
-
-class Macaroon(msgspec.Struct, frozen=True, gc=False):
-    """A macaroon as read: nothing in it is verified."""
-
-    identifier: bytes
-    caveats: tuple[bytes, ...]
-    signature: bytes
 
 
 def pack(identifier: bytes, caveats: Sequence[bytes], signature: bytes) -> bytes:
@@ -46,8 +36,8 @@ def _field(data: bytes) -> bytes:
     return bytes((_IDENTIFIER, size & 0x7F | 0x80, size >> 7)) + data + b"\0"
 
 
-def unpack(data: bytes) -> Macaroon:
-    """Read the bytes of a macaroon.
+def unpack(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """Identifier, caveats and signature of a macaroon as read: nothing of it is verified.
 
     Raises ValueError or IndexError for what is not exactly one macaroon: a location that is not empty, a third-party
     caveat, a length that is not the shortest varint, missing or trailing bytes.
@@ -69,7 +59,7 @@ def unpack(data: bytes) -> Macaroon:
         at = end + 1
     if data[at : at + 3] != _SIGNATURE_HEAD or len(data) != at + _TAIL_BYTES:
         raise ValueError("the signature is not where it should be")
-    return Macaroon(sections[0], tuple(sections[1:]), data[at + 3 :])
+    return sections[0], tuple(sections[1:]), data[at + 3 :]
 
 
 def _high_bits(byte: int) -> int:

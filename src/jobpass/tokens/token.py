@@ -11,7 +11,6 @@ import msgspec
 from jobpass.errors import MalformedToken
 from jobpass.tokens import base64url, macaroon
 from jobpass.tokens.caveats import Caveat
-from jobpass.tokens.macaroon import Macaroon
 
 Kind = Literal["document", "admin", "login", "job", "apikey"]
 
@@ -32,12 +31,20 @@ PREFIXES: Final[dict[Kind, str]] = {
 }
 ADMIN_KEY_PREFIX: Final = "jp_adk_"
 _PREFIX_CHARS = 7
-_KIND_OF_PREFIX: dict[str, Kind] = {prefix: kind for kind, prefix in PREFIXES.items()} | {ADMIN_KEY_PREFIX: "admin"}
+_REFUSAL = "The text is not a token."
 
 # Identifiers, big-endian: version, kind, kid, then what the kind needs.
 _DOCUMENT = Struct(">BB4s16sQ")
 _ADMIN = Struct(">BB4s16sL")
 _CREDENTIAL = Struct(">BB4s16s")
+_SERIAL, _LIFETIME = Struct(">Q"), Struct(">L")
+_SHAPES: dict[str, Struct] = {"document": _DOCUMENT, "admin": _ADMIN}
+_NO_SECONDS = bytes(4)  # an admin key's lifetime
+# Prefix -> kind, prefix, the identifier's first two bytes, its size.
+_OF_PREFIX: dict[bytes, tuple[Kind, str, bytes, int]] = {
+    prefix.encode(): (kind, prefix, bytes((FORMAT_VERSION, KIND_BYTES[kind])), _SHAPES.get(kind, _CREDENTIAL).size)
+    for prefix, kind in [*((prefix, kind) for kind, prefix in PREFIXES.items()), (ADMIN_KEY_PREFIX, "admin")]
+}
 
 TOKEN_TEXT: Final = re.compile(r"jp_(?:doc|adm|log|job|key|adk)_[A-Za-z0-9_-]*")
 """Matches every token and admin key in a longer text, also one that was cut off."""
@@ -63,13 +70,24 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     lifetime_seconds: int | None
 
 
-class Unverified(Identity, frozen=True, gc=False):
+class Unverified(msgspec.Struct, frozen=True, gc=False):
     """A token as it was read: anybody may have written it. Never a reason to allow anything."""
 
+    kind: Kind
     prefix: str
     identifier: bytes
     caveats: tuple[bytes, ...]
     signature: bytes
+
+    @property
+    def kid(self) -> str:
+        """The id of the root key that the token names."""
+        return kid_of(self.identifier)
+
+    @property
+    def identity(self) -> Identity:
+        """What the token says it is."""
+        return Identity(*identity_fields(self.kind, self.identifier))
 
     def __repr__(self) -> str:
         return f"<Unverified {self.prefix}… kid={self.kid} caveats={len(self.caveats)}>"
@@ -92,57 +110,47 @@ def parse(text: str) -> Unverified:
 
     Raises MalformedToken for every text that is not exactly what Jobpass writes (an empty location is let through).
     """
-    token = _parse(text)
-    if token is None:
-        raise MalformedToken("The text is not a token.")
-    return token
+    return Unverified(*take_apart(to_bytes(text)))
 
 
-def _parse(text: str) -> Unverified | None:
+def to_bytes(text: str) -> bytes:
+    """The bytes of a text that may be a token; MalformedToken for what is no text, or none that can be encoded."""
     try:
-        if len(text) > MAX_TEXT_CHARS:
-            return None
-        prefix = text[:_PREFIX_CHARS]
-        kind = _KIND_OF_PREFIX[prefix]
-        read = macaroon.unpack(base64url.decode(text[_PREFIX_CHARS:].encode()))
-        if len(read.caveats) > MAX_CAVEATS:
-            return None
-        return _identified(kind, prefix, read)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError):  # the last two: it was no text at all
-        return None
+        return str.encode(text)
+    except (UnicodeEncodeError, TypeError):
+        pass  # raised below: the cause would carry the text along
+    raise MalformedToken(_REFUSAL)
 
 
-def _identified(kind: Kind, prefix: str, read: Macaroon) -> Unverified | None:
-    """The token with its identifier unpacked; None if that is not an identifier of this kind."""
-    identifier = read.identifier
-    if identifier[0] != FORMAT_VERSION or identifier[1] != KIND_BYTES[kind]:
-        return None
-    job = serial = credential = lifetime = None
+def take_apart(data: bytes) -> tuple[Kind, str, bytes, tuple[bytes, ...], bytes]:
+    """The fields of ``Unverified``, in its order, from an encoded text; MalformedToken as for ``parse``."""
+    try:
+        kind, prefix, head, size = _OF_PREFIX[data[:_PREFIX_CHARS]]
+        if len(data) > MAX_TEXT_CHARS:
+            raise ValueError("too long")
+        identifier, caveats, signature = macaroon.unpack(base64url.decode(data[_PREFIX_CHARS:]))
+        fits = len(identifier) == size and identifier.startswith(head) and len(caveats) <= MAX_CAVEATS
+    except (ValueError, IndexError, KeyError):
+        fits = False  # and raised below, so that no cause carries a part of the text along
+    if not fits or (kind == "admin" and identifier.endswith(_NO_SECONDS)):
+        raise MalformedToken(_REFUSAL)
+    return kind, prefix, identifier, caveats, signature
+
+
+def kid_of(identifier: bytes) -> str:
+    """The kid in an identifier."""
+    return identifier[2:6].hex()
+
+
+def identity_fields(kind: Kind, identifier: bytes) -> tuple[Kind, str, str | None, int | None, str | None, int | None]:
+    """The fields of ``Identity``, in its order; ``identifier`` is one of that kind, as ``parse`` leaves it."""
+    text = identifier.hex()
+    kid = text[4:12]
     if kind == "document":
-        if len(identifier) != _DOCUMENT.size:
-            return None
-        _, _, kid, job_bytes, serial = _DOCUMENT.unpack(identifier)
-        job = _uuid_text(job_bytes)
-    elif kind == "admin":
-        if len(identifier) != _ADMIN.size:
-            return None
-        _, _, kid, credential_bytes, lifetime = _ADMIN.unpack(identifier)
-        credential = credential_bytes.hex()
-        if lifetime < 1:
-            return None
-    else:
-        if len(identifier) != _CREDENTIAL.size:
-            return None
-        _, _, kid, credential_bytes = _CREDENTIAL.unpack(identifier)
-        credential = credential_bytes.hex()
-    return Unverified(
-        kind, kid.hex(), job, serial, credential, lifetime, prefix, identifier, read.caveats, read.signature
-    )
-
-
-def _uuid_text(data: bytes) -> str:
-    text = data.hex("-", 2)  # a third faster than cutting the plain hex in five: three of these dashes go
-    return f"{text[:4]}{text[5:29]}{text[30:34]}{text[35:]}"
+        job = "-".join((text[12:20], text[20:24], text[24:28], text[28:32], text[32:44]))
+        return kind, kid, job, _SERIAL.unpack_from(identifier, 22)[0], None, None
+    lifetime = _LIFETIME.unpack_from(identifier, 22)[0] if kind == "admin" else None
+    return kind, kid, None, None, text[12:44], lifetime
 
 
 def write(prefix: str, identifier: bytes, caveats: tuple[bytes, ...], signature: bytes) -> str:
@@ -161,9 +169,10 @@ def document_identifier(kid: str, job_uuid: str, serial: int) -> bytes:
     if not 0 <= serial <= MAX_SERIAL:
         raise ValueError("a serial is a number of 64 bits")
     data = _sized(job, 16, "a job's uuid")
-    if _uuid_text(data) != job_uuid:
+    identifier = _DOCUMENT.pack(FORMAT_VERSION, KIND_BYTES["document"], kid_bytes(kid), data, serial)
+    if identity_fields("document", identifier)[2] != job_uuid:
         raise ValueError("a job's uuid is in its canonical lower-case form")
-    return _DOCUMENT.pack(FORMAT_VERSION, KIND_BYTES["document"], kid_bytes(kid), data, serial)
+    return identifier
 
 
 def admin_identifier(kid: str, credential_id: str, lifetime_seconds: int) -> bytes:

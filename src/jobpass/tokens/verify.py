@@ -6,12 +6,12 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
-from jobpass.errors import ForgedToken, MalformedToken, UnknownKey, WrongKind
+from jobpass.errors import ForgedToken, UnknownKey, WrongKind
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import first_expiry, read_all
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mac import chain
-from jobpass.tokens.token import ADMIN_KEY_PREFIX, Verified, parse
+from jobpass.tokens.token import ADMIN_KEY_PREFIX, Verified, identity_fields, kid_of, take_apart, to_bytes
 
 DEFAULT_CACHE_SIZE: Final = 16_384  # tokens; about 1 KB each with three caveats
 ADMIN_SKEW_SECONDS: Final = 60  # how far the clock of an admin key's holder may be ahead
@@ -39,13 +39,14 @@ class Verifier:
         Raises MalformedToken, UnknownKey, ForgedToken, or WrongKind for an admin key (also under the prefix of an
         admin token: one without ``expires_at``); for any argument nothing else.
         """
-        digest = _digest(text)
+        data = to_bytes(text)
+        digest = blake2b(data).digest()
         found = self._new.get(digest)
         if found is not None:
             return found
         found = self._old.get(digest)
         if found is None:
-            found = self._prove(text)
+            found = self._prove(data)
         self._remember(digest, found)
         return found
 
@@ -54,21 +55,20 @@ class Verifier:
         """How many tokens the cache remembers."""
         return len(self._new) + len(self._old)
 
-    def _prove(self, text: str) -> Verified:
-        token = parse(text)
-        if token.prefix == ADMIN_KEY_PREFIX:
-            raise WrongKind("An admin key is not a token: make an admin token from it.", kid=token.kid)
-        key = self._keyring.token_key_of(token.identifier)
+    def _prove(self, data: bytes) -> Verified:
+        kind, prefix, identifier, written, signature = take_apart(data)
+        if prefix == ADMIN_KEY_PREFIX:
+            raise WrongKind("An admin key is not a token: make an admin token from it.", kid=kid_of(identifier))
+        key = self._keyring.token_key_of(identifier)
         if key is None:
-            raise UnknownKey("The token names a key that this server does not have.", kid=token.kid)
-        if not compare_digest(chain(key.mac(token.identifier), token.caveats), token.signature):
-            raise ForgedToken("The token's signature is wrong.", kid=token.kid)
-        caveats = read_all(token.caveats)
-        if token.lifetime_seconds is not None and first_expiry(caveats) is None:
-            raise WrongKind("An admin token must say when it expires.", kid=token.kid)
-        return Verified(
-            token.kind, token.kid, token.job_uuid, token.serial, token.credential_id, token.lifetime_seconds, caveats
-        )
+            raise UnknownKey("The token names a key that this server does not have.", kid=kid_of(identifier))
+        if not compare_digest(chain(key.mac(identifier), written), signature):
+            raise ForgedToken("The token's signature is wrong.", kid=kid_of(identifier))
+        caveats = read_all(written)
+        if kind == "admin" and first_expiry(caveats) is None:
+            raise WrongKind("An admin token must say when it expires.", kid=kid_of(identifier))
+        kind, kid, job_uuid, serial, credential_id, lifetime_seconds = identity_fields(kind, identifier)
+        return Verified(kind, kid, job_uuid, serial, credential_id, lifetime_seconds, caveats)
 
     def _remember(self, digest: bytes, found: Verified) -> None:
         if len(self._new) >= self._half:
@@ -77,17 +77,6 @@ class Verifier:
             self._old = self._new
             self._new = {}
         self._new[digest] = found
-
-
-def _digest(text: str) -> bytes:
-    """64 bytes that stand for ``text`` in the cache."""
-    try:
-        data = str.encode(text)
-    except (UnicodeEncodeError, TypeError):  # the first would carry the text along, so it is not chained
-        data = None
-    if data is None:
-        raise MalformedToken("The text is not a token.")
-    return blake2b(data).digest()
 
 
 class Objection(NamedTuple):
