@@ -154,6 +154,7 @@ async def test_what_cannot_be_a_uuid_is_an_unknown_job(quick_site: Site, segment
             method, f"/api/pipelinejobs/{segment}{ending}", token=ann, json={"name": "run"} if ending else None
         )
         assert answer.status == 404, answer.body
+        assert len(answer.body) < 500
     assert (await quick_site.ask("GET", f"/api/pipelines/{segment}", token=ann)).status == 404
 
 

@@ -226,6 +226,48 @@ async def test_not_http_is_answered_in_json(site: Site) -> None:
         assert b'"malformed_request"' in got
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health HTTP/1.1\r\nhost: x\r\nx: %b\r\nconnection: close\r\n\r\n",
+        b"GET /health?%b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize(("size", "status"), [(60_000, b"HTTP/1.1 "), (66_000, b"HTTP/1.1 400 "), (10**6, b"")])
+async def test_a_head_is_bounded(site: Site, head: bytes, size: int, status: bytes) -> None:
+    data = head % (b"y" * size)
+    async with serving(site) as where:
+        whole = await exchange(where, data)
+        reader, writer = await asyncio.open_connection(*where)
+        for start in range(0, len(data), 20_000):  # in pieces it is no other head
+            writer.write(data[start : start + 20_000])
+            await asyncio.sleep(0.005)
+        try:
+            in_pieces = await reader.read()
+        except ConnectionError:
+            in_pieces = b""
+        writer.close()
+        for got in (whole, in_pieces):
+            if size < 65_536:
+                assert got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 422 ")), got[:100]
+            else:  # of a head far too long the answer may be lost in the closing
+                assert got.startswith(b"HTTP/1.1 400 ") or (not status and got in (b"", b"<reset>")), got[:100]
+
+
+async def test_a_body_before_it_does_not_count_as_head(site: Site) -> None:
+    ann = await site.login("ann")
+    post = f"POST /api/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ann}\r\ncontent-length: 60000\r\n\r\n"
+    async with serving(site) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(post.encode() + b"x" * 60_000 + b"GET /health HTTP/1.0\r\nx: " + b"y" * 10_000)
+        await asyncio.sleep(0.1)
+        writer.write(b"y" * 10_000 + b"\r\n\r\n")
+        got = await reader.read()
+        assert b" 405 " in got
+        assert got.endswith(b'{"message":"ok"}')
+        writer.close()
+
+
 async def test_pipelined_requests_are_answered_in_order(site: Site) -> None:
     async with serving(site) as where:
         one, two = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /nowhere HTTP/1.0\r\n\r\n"

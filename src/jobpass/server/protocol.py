@@ -26,7 +26,9 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._head_bytes = 0
+        self._last_bytes = 0  # how many came last
+        self._first_bytes = 0  # how many came together with the first of this head, others before it included
+        self._bound_bytes = 0  # the head has no more than these so far
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -41,11 +43,12 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: a head that grows or drags on is not waited for."""
+        self._last_bytes = len(data)
+        self._bound_bytes += len(data)
         super().data_received(data)
         if not self._in_head:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES:
+        if self._bound_bytes - self._first_bytes > HEAD_BYTES:
             self.send_400_response("")
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close)
@@ -54,13 +57,18 @@ class Protocol(HttpToolsProtocol):
         """The first byte of a request."""
         super().on_message_begin()
         self._in_head = True
-        self._head_bytes = 0
+        self._first_bytes = self._bound_bytes = self._last_bytes
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole. An error here is answered as what is not HTTP."""
         self._in_head = False
         if self._head_timer is not None:
             self._end_timer()
+        # Counting each head costs more than it is worth: most cannot be too long, whatever they contain.
+        if self._bound_bytes > HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > HEAD_BYTES:
+                raise ValueError("the head is too long")
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence is not shown
