@@ -30,6 +30,8 @@ from jobpass.stores.sqlite.rows import event_row, job_row
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATA = b'{"progress":0.5,"message":"half of the files were read"}'
 ACTIVE = 1_000
+KID = "00000001"
+"""The root key that the rows name; ``bench_store`` makes a keyring with it."""
 
 
 def make_database(path: Path, stored: int, seed: int = 1) -> None:
@@ -62,7 +64,7 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
     ):
         connection.pragma(name, value)
     cursor = connection.cursor()
-    numbers = _spread(cursor.execute("SELECT count(*) FROM job").get, jobs)
+    numbers = spread(cursor.execute("SELECT count(*) FROM job").get, jobs)
     sequences = dict.fromkeys(numbers, 1)
     groups = []
     for start in range(0, events, group):
@@ -96,7 +98,7 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     names = dict(connection.execute("SELECT id, uuid FROM job"))
     connection.close()
-    uuids = [names[number] for number in _spread(len(names), jobs)]
+    uuids = [names[number] for number in spread(len(names), jobs)]
     names.clear()
 
     def judge(job, _standing):
@@ -157,7 +159,7 @@ def measure(stored: int, senders: int, rounds: int, seconds: float, folder: Path
     }
 
 
-def _spread(stored: int, jobs: int) -> list[int]:
+def spread(stored: int, jobs: int) -> list[int]:
     """Numbers of ``jobs`` rows, evenly over all that are stored, in a mixed order that is always the same."""
     numbers = [1 + position * stored // jobs for position in range(jobs)]
     random.Random(7).shuffle(numbers)
@@ -168,14 +170,14 @@ def _job(number: int, chance: random.Random | None) -> Job:
     bits = chance.getrandbits if chance else (lambda _: 0)
     name = str(uuid.UUID(int=bits(128)))
     return Job(
-        name, "pipeline", "RUNNING", "create", 1, bytes(32), "k1", bits(64), 1 + number % 50,
+        name, "pipeline", "RUNNING", "create", 1, bytes(32), KID, bits(64), 1 + number % 50,
         "7d9c1f2e-0a8d-5c53-9c5e-0d7a5f0e5a11", AT, AT, (), f"/archive/{name}", None,
     )  # fmt: skip
 
 
 def _event(job: Job, sequence: int) -> Event:
     name = f"0b5b1c1e-5c53-7c5e-8d7a-{sequence:012d}"
-    return Event(sequence, name, "update", DATA, AT, job.state, "document:0123456789abcdef", None, "k1", bytes(32))
+    return Event(sequence, name, "update", DATA, AT, job.state, "document:0123456789abcdef", None, KID, bytes(32))
 
 
 async def _open_and_close(path: Path) -> None:
