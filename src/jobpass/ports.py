@@ -5,11 +5,25 @@ Every method raises ``StoreUnavailable`` when the record cannot be read or writt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from jobpass.records import Change, Credential, Event, Job, Login, Page, Pipeline, Principal, Replayed, Role, Session
+from jobpass.records import (
+    AdminKey,
+    AuditEntry,
+    Change,
+    Credential,
+    Event,
+    Job,
+    Login,
+    Page,
+    Pipeline,
+    Principal,
+    Replayed,
+    Role,
+    Session,
+)
 
 Judge = Callable[[Job | None, Event | None], Change | Replayed]
 """Pure: (the job or None, the event that stands under the same idempotency key or None) → what to write.
@@ -79,15 +93,109 @@ class AccountStore(Protocol):
 
     async def find_session(self, credential_id: str) -> Session | None:
         """The credential and its principal. May be answered from memory, but never later than one second after a
-        change committed by another process, and at once after one of this process."""
+        change committed by another process, and at once after one of this process.
+
+        What ended an ancestor ended the credential: ``revoked_at`` and ``expires_at`` are the earliest of its line of
+        parents. A parent that is not recorded adds nothing.
+        """
         ...
 
     async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
         """Set ``revoked_at`` if it is not set; True if this call did it. Holds before it returns."""
         ...
 
+    async def find_principal(self, principal_id: int) -> Principal | None:
+        """The principal of this id."""
+        ...
 
-class Store(JobStore, AccountStore, Protocol):
+    async def list_principals(self, *, after: str | None, limit: int) -> Page[Principal]:
+        """Principals in order of creation; ``after`` as in ``list_jobs``."""
+        ...
+
+    async def change_principal(
+        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
+    ) -> Principal:
+        """Replace the principal by what the pure ``change`` says, and its password if one is given.
+
+        ``change`` refuses by raising; then nothing changes. ``UnknownPrincipal`` if there is none, ``AlreadyExists``
+        if the address is another's. Holds for ``find_session`` before it returns.
+        """
+        ...
+
+    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
+        """Set ``revoked_at`` of all living credentials of these kinds that the principal owns; how many they were.
+
+        Living is what was neither revoked nor had expired by ``at``. Holds before it returns.
+        """
+        ...
+
+    async def note_uses(self, uses: Mapping[str, tuple[int, datetime]]) -> None:
+        """Add to the counts of uses and move ``last_used_at`` on, by credential id; unknown ids are passed over."""
+        ...
+
+    async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
+        """How many jobs (by ``kid`` or ``previous_kid``) and living credentials still need each root key, by kid.
+
+        With ``at``, what ended by time before it does not count: expired credentials, previous serials.
+        """
+        ...
+
+
+class AdminKeyStore(Protocol):
+    """Requests for administrative power."""
+
+    async def add_admin_key(self, key: AdminKey) -> None:
+        """Keep a new request; ``UnknownPrincipal`` without its requester, ``AlreadyExists`` when the id is taken."""
+        ...
+
+    async def find_admin_key(self, key_id: str) -> AdminKey | None:
+        """The request of this id."""
+        ...
+
+    async def list_admin_keys(self, *, requester: int | None, after: str | None, limit: int) -> Page[AdminKey]:
+        """Requests in order of asking; ``after`` as in ``list_jobs``."""
+        ...
+
+    async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
+        """Replace the request by what the pure ``judge`` says of it as it stands, in one transaction.
+
+        ``judge`` refuses by raising; then nothing changes. Of a request that is unknown (None) it must.
+        """
+        ...
+
+
+class AuditStore(Protocol):
+    """The audit chains, one a node."""
+
+    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
+        """Append durably what the pure ``place`` answers to the last sequence and link of the node (0 and 32 zero
+        bytes at first); entries of several processes for one node follow each other. ``place`` may be called again
+        with a later place; only its last answer counts."""
+        ...
+
+    async def list_audit(
+        self,
+        *,
+        node: str | None = None,
+        name: str | None = None,
+        principal: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[AuditEntry]:
+        """Entries in order of writing; ``since`` inclusive, ``until`` exclusive; ``after`` as in ``list_jobs``.
+
+        ``next`` is None only for an empty page: from any other the caller can follow what is yet to come.
+        """
+        ...
+
+    async def audit_nodes(self) -> list[str]:
+        """The nodes that have a chain."""
+        ...
+
+
+class Store(JobStore, AccountStore, AdminKeyStore, AuditStore, Protocol):
     """All of it, with its own beginning and end."""
 
     async def check(self) -> None:

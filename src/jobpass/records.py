@@ -114,7 +114,11 @@ class Login(Struct, frozen=True):
 
 
 class Credential(Struct, frozen=True):
-    """The record of a token that was issued; ``id`` (32 hex characters) is public and opens nothing."""
+    """The record of a token that was issued; ``id`` (32 hex characters) is public and opens nothing.
+
+    ``kid`` is the root key that the token was made with. A session's credential has ended when an ancestor has: its
+    ``revoked_at`` and ``expires_at`` are then the earliest of its line.
+    """
 
     id: str
     kind: str
@@ -128,6 +132,7 @@ class Credential(Struct, frozen=True):
     uses: int = 0
     number: int = 0
     """The integer id of the contract, given by the store."""
+    kid: str = ""
 
 
 class Session(Struct, frozen=True):
@@ -135,7 +140,6 @@ class Session(Struct, frozen=True):
 
     credential: Credential
     principal: Principal
-
 
 
 class Page(Struct, Generic[T], frozen=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobpass.errors import InvalidInput, StoreUnavailable
-from jobpass.records import Change, Event, Job, Replayed
+from jobpass.errors import AlreadyExists, InvalidInput, StoreUnavailable, UnknownPrincipal
+from jobpass.records import AdminKey, AuditEntry, Change, Event, Job, Principal, Replayed
 
 
 def check_answer(
@@ -33,6 +33,38 @@ def check_answer(
         raise ValueError("the event is out of sequence")
     if event.key is not None and (event.key != key or standing is not None):
         raise ValueError("the event's idempotency key was not looked up, or is taken")
+
+
+def check_replacement(answer: Principal | AdminKey, standing: Principal | AdminKey | None) -> None:
+    """Return if ``answer`` can take the place of the record that stands: ``TypeError`` or ``ValueError`` if not."""
+    if standing is None:
+        raise ValueError("there is no record to change")
+    if type(answer) is not type(standing):
+        raise TypeError(f"the change of a {type(standing).__name__} answers one")
+    if answer.id != standing.id:
+        raise ValueError("the change is for another record")
+
+
+def check_placed(entries: list[AuditEntry], node: str, sequence: int) -> None:
+    """Return if the entries follow on the node's ``sequence`` without a gap; else ``ValueError``."""
+    for expected, entry in enumerate(entries, sequence + 1):
+        if entry.node != node or entry.sequence != expected:
+            raise ValueError("the entry is out of its place in the audit")
+
+
+def unknown_principal(principal_id: int) -> UnknownPrincipal:
+    """The error of every call that needs a principal who is not there."""
+    return UnknownPrincipal("There is no such principal.", id=principal_id)
+
+
+def address_taken() -> AlreadyExists:
+    """The error of every call that wants another's address."""
+    return AlreadyExists("This address has an account already.")
+
+
+def id_taken(what: str) -> AlreadyExists:
+    """The error of every call that wants to record ``what`` under an id that is recorded already."""
+    return AlreadyExists(f"{what} of this id is recorded already.")
 
 
 def read_cursor(after: str | None, newest: int) -> int:

@@ -27,12 +27,12 @@ class Apply(Call):
 class Statement(Call):
     """Any other write: ``work`` gets the cursor inside the transaction, and changes nothing if it raises.
 
-    ``session`` is the credential whose cached session ends with the commit.
+    With ``changes_sessions`` the cache of sessions is dropped when it is committed.
     """
 
-    __slots__ = ("session", "work")
+    __slots__ = ("changes_sessions", "work")
 
-    def __init__(self, work: Callable[[apsw.Cursor], Any], session: str | None = None) -> None:
+    def __init__(self, work: Callable[[apsw.Cursor], Any], changes_sessions: bool = False) -> None:
         super().__init__()
         self.work = work
-        self.session = session
+        self.changes_sessions = changes_sessions

@@ -46,7 +46,7 @@ def open_both(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         _prepare(writer)
-        reader = _open_reader(path)
+        reader = open_reader(path)
     except (OSError, apsw.Error, SetupError) as error:
         if writer is not None:
             writer.close()
@@ -61,7 +61,8 @@ def open_both(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
     return writer, reader
 
 
-def _open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads, and sees what is committed."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(250)
     connection.pragma("trusted_schema", False)
@@ -77,7 +78,7 @@ def open_checkpointer(path: Path) -> apsw.Connection:
 
 def _prepare(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(round(OPEN_SECONDS * 1000))
-    _recognise(connection)
+    recognise(connection)
     _use_wal(connection)
     for name, value in (
         ("trusted_schema", False),
@@ -92,7 +93,7 @@ def _prepare(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(0)
 
 
-def _recognise(connection: apsw.Connection) -> None:
+def recognise(connection: apsw.Connection) -> None:
     """Refuse a file that somebody else made, before anything is written to it."""
     # One statement, so that another process's first migration is seen whole or not at all.
     query = "SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id"
@@ -117,13 +118,13 @@ def _use_wal(connection: apsw.Connection) -> None:
 
 def _migrate(connection: apsw.Connection) -> None:
     """Bring the schema to the last migration in one transaction, which of several processes one does."""
-    _refuse_newer(connection)
+    refuse_newer(connection)
     if connection.pragma("user_version") == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _recognise(connection)
-        _refuse_newer(connection)
+        recognise(connection)
+        refuse_newer(connection)
         for migration in MIGRATIONS[connection.pragma("user_version") :]:
             connection.execute(migration)
         connection.pragma("application_id", APPLICATION_ID)
@@ -134,7 +135,8 @@ def _migrate(connection: apsw.Connection) -> None:
             connection.execute("ROLLBACK")
 
 
-def _refuse_newer(connection: apsw.Connection) -> None:
+def refuse_newer(connection: apsw.Connection) -> None:
+    """Raise ``SchemaTooNew`` if the file was written by a later Jobpass."""
     found = connection.pragma("user_version")
     if found > len(MIGRATIONS):
         raise SchemaTooNew(

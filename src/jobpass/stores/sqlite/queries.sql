@@ -8,12 +8,12 @@ PRAGMA user_version = {version}
 
 -- find_job: the job of a uuid, with its row's number
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid
   FROM job WHERE uuid = ?
 
 -- list_jobs: jobs above a number in order of creation; {filters} are the store's fixed conditions
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid
   FROM job WHERE id > :after{filters} ORDER BY id LIMIT :limit
 
 -- newest_job: the highest number that a job was ever given
@@ -21,8 +21,8 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0)
 
 -- insert_job: a new job; answers its number
 INSERT INTO job (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
-                 updated_at, child_of, archive_path, session, previous_serial, previous_until)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 
 -- advance_job: an event that leaves the state as it was; touches no index
 UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ? WHERE id = ?
@@ -33,7 +33,7 @@ UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ?, state = ?
 -- rewrite_job: everything in the row but its uuid
 UPDATE job SET lifecycle = ?, state = ?, last_event = ?, sequence = ?, head = ?, kid = ?, serial = ?, owner = ?,
        pipeline_uuid = ?, created_at = ?, updated_at = ?, child_of = ?, archive_path = ?, session = ?,
-       previous_serial = ?, previous_until = ?
+       previous_serial = ?, previous_until = ?, previous_kid = ?
  WHERE id = ?
 
 -- delete_history: all events of a job
@@ -77,18 +77,103 @@ SELECT ?1, ?2, 1, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM principal WHERE email =
 -- find_login: the principal of an address with its password's hash
 SELECT id, email, role, active, created_at, password_hash FROM principal WHERE email = ?
 
--- find_principal: whether there is a principal of this id
-SELECT id FROM principal WHERE id = ?
+-- find_principal: the principal of an id
+SELECT id, email, role, active, created_at FROM principal WHERE id = ?
+
+-- list_principals: principals above an id in order of creation; the first column is the cursor's
+SELECT id, id, email, role, active, created_at FROM principal WHERE id > ? ORDER BY id LIMIT ?
+
+-- newest_principal: the highest id that a principal was ever given
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'principal'), 0)
+
+-- change_principal: the whole row, the password if one is given; answers the id, or nothing if the address is taken
+UPDATE principal SET email = :email, role = :role, active = :active, created_at = :created_at,
+       password_hash = coalesce(:password_hash, password_hash)
+ WHERE id = :id AND NOT EXISTS (SELECT 1 FROM principal WHERE email = :email AND id <> :id) RETURNING id
 
 -- add_credential: record a credential; answers its number, or nothing if the id is taken
-INSERT INTO credential (id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM credential WHERE id = ?1)
+INSERT INTO credential (id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, kid)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM credential WHERE id = ?1)
 RETURNING number
 
 -- find_session: a credential with its principal
-SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number,
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid,
        principal.id, email, role, active, created_at
   FROM credential JOIN principal ON principal.id = credential.owner WHERE credential.id = ?
 
 -- revoke_credential: end a credential that was not ended; answers its number if this did it
 UPDATE credential SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING number
+
+-- revoke_owned: end the living credentials of some kinds (a JSON array) of a principal
+UPDATE credential SET revoked_at = :at
+ WHERE owner = :owner AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :at)
+   AND kind IN (SELECT value FROM json_each(:kinds))
+
+-- find_line: the earliest ends of a credential and its ancestors, and whether all of them are recorded
+WITH RECURSIVE line (id, parent, expires_at, revoked_at) AS (
+    SELECT id, parent, expires_at, revoked_at FROM credential WHERE id = ?
+     UNION
+    SELECT credential.id, credential.parent, credential.expires_at, credential.revoked_at
+      FROM line JOIN credential ON credential.id = line.parent
+)
+SELECT min(expires_at), min(revoked_at), count(*) > count(parent) FROM line
+
+-- note_uses: add to a credential's uses
+UPDATE credential SET uses = uses + ?1, last_used_at = max(coalesce(last_used_at, ?2), ?2) WHERE id = ?3
+
+-- count_kids: how many jobs and living credentials need each root key; without a time, time ends nothing
+SELECT kid, sum(needed) FROM (
+    SELECT kid, count(*) AS needed FROM job GROUP BY kid
+     UNION ALL
+    SELECT previous_kid, count(*) FROM job
+     WHERE previous_kid <> kid AND (:at IS NULL OR previous_until IS NULL OR previous_until > :at) GROUP BY previous_kid
+     UNION ALL
+    SELECT kid, count(*) FROM credential
+     WHERE revoked_at IS NULL AND (:at IS NULL OR expires_at IS NULL OR expires_at > :at) GROUP BY kid
+) GROUP BY kid
+
+-- add_admin_key: a new request for power; answers its number, or nothing if the id is taken
+INSERT INTO admin_key (id, state, requester, use_case, storage, lifetime_seconds, scope, request_hash, requested_at,
+                       reviewer, reviewed_at, reason, collected_at, revoked_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+ WHERE NOT EXISTS (SELECT 1 FROM admin_key WHERE id = ?1) RETURNING number
+
+-- find_admin_key: the request of an id, with its number
+SELECT number, id, state, requester, use_case, storage, lifetime_seconds, scope, request_hash, requested_at, reviewer,
+       reviewed_at, reason, collected_at, revoked_at
+  FROM admin_key WHERE id = ?
+
+-- list_admin_keys: requests above a number in order of asking; {filters} are the store's fixed conditions
+SELECT number, id, state, requester, use_case, storage, lifetime_seconds, scope, request_hash, requested_at, reviewer,
+       reviewed_at, reason, collected_at, revoked_at
+  FROM admin_key WHERE number > :after{filters} ORDER BY number LIMIT :limit
+
+-- newest_admin_key: the highest number that a request was ever given
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'admin_key'), 0)
+
+-- change_admin_key: everything in the row but its id
+UPDATE admin_key SET state = ?, requester = ?, use_case = ?, storage = ?, lifetime_seconds = ?, scope = ?,
+       request_hash = ?, requested_at = ?, reviewer = ?, reviewed_at = ?, reason = ?, collected_at = ?, revoked_at = ?
+ WHERE number = ?
+
+-- audit_head: the last sequence and link of a node
+SELECT sequence, link FROM audit WHERE node = ? ORDER BY sequence DESC LIMIT 1
+
+-- insert_audit: one more entry of a node's audit
+INSERT INTO audit (node, sequence, at, name, principal, credential, address, subject, data, kid, link)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- list_audit: entries above a number in order of writing; {filters} are the store's fixed conditions
+SELECT id, node, sequence, at, name, principal, credential, address, subject, data, kid, link
+  FROM audit WHERE id > :after{filters} ORDER BY id LIMIT :limit
+
+-- newest_audit: the highest number of an entry
+SELECT coalesce(max(id), 0) FROM audit
+
+-- audit_nodes: the nodes in order, one look into the index for each
+WITH RECURSIVE found (node) AS (
+    SELECT min(node) FROM audit
+     UNION ALL
+    SELECT (SELECT min(node) FROM audit WHERE node > found.node) FROM found WHERE found.node IS NOT NULL
+)
+SELECT node FROM found WHERE node IS NOT NULL

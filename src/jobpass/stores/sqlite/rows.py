@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from jobpass.clock import from_microseconds, to_microseconds
-from jobpass.records import Credential, Event, Job, Pipeline, Principal, Session
+from jobpass.records import AdminKey, AuditEntry, Credential, Event, Job, Pipeline, Principal, Session
 
 Row = tuple[Any, ...]
 
@@ -38,7 +39,7 @@ def _moment(microseconds: int | None) -> datetime | None:
 def job_from(row: Row) -> Job:
     """A row of ``find_job`` without its number."""
     (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-     child_of, archive_path, session, previous_serial, previous_until) = row  # fmt: skip
+     child_of, archive_path, session, previous_serial, previous_until, previous_kid) = row  # fmt: skip
     return Job(
         uuid,
         lifecycle,
@@ -57,6 +58,7 @@ def job_from(row: Row) -> Job:
         session,
         _unsigned(previous_serial),
         _moment(previous_until),
+        previous_kid,
     )
 
 
@@ -80,6 +82,7 @@ def job_row(job: Job) -> Row:
         job.session,
         _signed(job.previous_serial),
         _micro(job.previous_until),
+        job.previous_kid,
     )
 
 
@@ -93,6 +96,7 @@ def same_but_progress(old: Job, new: Job) -> bool:
         and old.kid is new.kid
         and old.previous_serial is new.previous_serial
         and old.previous_until is new.previous_until
+        and old.previous_kid is new.previous_kid
         and old.owner is new.owner
         and old.lifecycle is new.lifecycle
         and old.pipeline_uuid is new.pipeline_uuid
@@ -150,6 +154,18 @@ def principal_from(row: Row) -> Principal:
     return Principal(number, email, role, bool(active), from_microseconds(created_at))
 
 
+def principal_row(principal: Principal, password_hash: str | None) -> dict[str, Any]:
+    """The bindings of ``change_principal``."""
+    return {
+        "id": principal.id,
+        "email": principal.email,
+        "role": principal.role,
+        "active": principal.active,
+        "created_at": to_microseconds(principal.created_at),
+        "password_hash": password_hash,
+    }
+
+
 def credential_row(credential: Credential) -> Row:
     """The bindings of ``add_credential``."""
     return (
@@ -163,12 +179,13 @@ def credential_row(credential: Credential) -> Row:
         credential.parent,
         _micro(credential.last_used_at),
         credential.uses,
+        credential.kid,
     )
 
 
 def session_from(row: Row) -> Session:
-    """A row of ``find_session``: the credential's eleven columns, then the principal's."""
-    identity, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number = row[:11]
+    """A row of ``find_session``: the credential's twelve columns, then the principal's."""
+    identity, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid = row[:12]
     credential = Credential(
         identity,
         kind,
@@ -181,5 +198,78 @@ def session_from(row: Row) -> Session:
         _moment(last_used_at),
         uses,
         number,
+        kid,
     )
-    return Session(credential, principal_from(row[11:]))
+    return Session(credential, principal_from(row[12:]))
+
+
+def with_ends(session: Session, expires_at: int | None, revoked_at: int | None) -> Session:
+    """The session with the ends of its credential's line, from ``find_line``."""
+    ended = replace(session.credential, expires_at=_moment(expires_at), revoked_at=_moment(revoked_at))
+    return Session(ended, session.principal)
+
+
+def admin_key_from(row: Row) -> AdminKey:
+    """A row of ``find_admin_key`` without its number."""
+    (identity, state, requester, use_case, storage, lifetime_seconds, scope, request_hash, requested_at, reviewer,
+     reviewed_at, reason, collected_at, revoked_at) = row  # fmt: skip
+    return AdminKey(
+        identity,
+        state,
+        requester,
+        use_case,
+        storage,
+        lifetime_seconds,
+        scope,
+        request_hash,
+        from_microseconds(requested_at),
+        reviewer,
+        _moment(reviewed_at),
+        reason,
+        _moment(collected_at),
+        _moment(revoked_at),
+    )
+
+
+def admin_key_row(key: AdminKey) -> Row:
+    """The bindings of ``add_admin_key``; without the first, those of ``change_admin_key``."""
+    return (
+        key.id,
+        key.state,
+        key.requester,
+        key.use_case,
+        key.storage,
+        key.lifetime_seconds,
+        key.scope,
+        key.request_hash,
+        to_microseconds(key.requested_at),
+        key.reviewer,
+        _micro(key.reviewed_at),
+        key.reason,
+        _micro(key.collected_at),
+        _micro(key.revoked_at),
+    )
+
+
+def audit_from(row: Row) -> AuditEntry:
+    """A row of ``list_audit`` without its number."""
+    node, sequence, at, name, principal, credential, address, subject, data, kid, link = row
+    moment = from_microseconds(at)
+    return AuditEntry(node, sequence, moment, name, principal, credential, address, subject, data, kid, link)
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """The bindings of ``insert_audit``."""
+    return (
+        entry.node,
+        entry.sequence,
+        to_microseconds(entry.at),
+        entry.name,
+        entry.principal,
+        entry.credential,
+        entry.address,
+        entry.subject,
+        entry.data,
+        entry.kid,
+        entry.link,
+    )

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from datetime import datetime
+import threading
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Final, Self
 
 import apsw
-from msgspec.structs import replace
 
-from jobpass.clock import to_microseconds
-from jobpass.errors import AlreadyExists, StoreUnavailable, UnknownPrincipal
+from jobpass.errors import StoreUnavailable
 from jobpass.ports import Judge
-from jobpass.records import Change, Credential, Event, Job, Login, Page, Pipeline, Principal, Replayed, Role, Session
-from jobpass.stores.batch import Batch
+from jobpass.records import Change, Event, Job, Page, Pipeline, Replayed, Session
 from jobpass.stores.rules import closed, read_cursor
-from jobpass.stores.sqlite.calls import Apply, Statement
+from jobpass.stores.sqlite.accounts import Accounts
+from jobpass.stores.sqlite.admin_keys import AdminKeys
+from jobpass.stores.sqlite.audit import AuditChains
+from jobpass.stores.sqlite.backup import copy_database
+from jobpass.stores.sqlite.calls import Apply
 from jobpass.stores.sqlite.database import open_both, open_checkpointer, unavailable
+from jobpass.stores.sqlite.part import filtered, page
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
-from jobpass.stores.sqlite.rows import (
-    Row,
-    credential_row,
-    event_from,
-    job_from,
-    pipeline_from,
-    pipeline_row,
-    principal_from,
-    session_from,
-)
-from jobpass.stores.sqlite.writer import SESSIONS_CACHED, Writer
+from jobpass.stores.sqlite.rows import event_from, job_from, pipeline_from, pipeline_row, session_from, with_ends
+from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
 """``check`` complains when the disk has less room than this."""
@@ -39,28 +31,21 @@ LOW_SPACE_BYTES = 1 << 20
 TEND_WAL_BYTES = 4 << 20
 """``tend`` copies the write-ahead log back once it is larger than this."""
 
-_FILTERS = {
+_FILTERS: Final = {
     "owner": " AND owner = :owner",
     "state": " AND state = :state",
     "pipeline_uuid": " AND pipeline_uuid = :pipeline_uuid",
 }
 
-T = TypeVar("T")
 
-
-class SqliteStore:
-    """All methods as in ``ports.Store``. Reads use a connection of their own and see only what is committed."""
+class SqliteStore(Accounts, AdminKeys, AuditChains):
+    """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
-        self._path = path
+        super().__init__(path, writer, reader)
         self._inode = path.stat().st_ino
-        self._writer = Writer(writer)
-        self._batch: Batch[Apply | Statement] = Batch(self._writer.write)
-        self._reader = reader
-        self._read = reader.cursor().execute
         self._checkpointer: apsw.Connection | None = None
         self._tending = asyncio.Lock()
-        self._closed = False
 
     @classmethod
     async def open(cls, path: Path | str) -> Self:
@@ -85,10 +70,9 @@ class SqliteStore:
     ) -> Page[Job]:
         """As ``ports.JobStore``."""
         values = {"owner": owner, "state": state, "pipeline_uuid": pipeline_uuid}
-        filters = "".join(text for name, text in _FILTERS.items() if values[name] is not None)
         start = read_cursor(after, self._newest("newest_job"))
-        sql = QUERIES["list_jobs"].replace("{filters}", filters)
-        return _page(self._rows(sql, values | {"after": start, "limit": limit + 1}), limit, job_from)
+        bindings = values | {"after": start, "limit": limit + 1}
+        return page(self._rows(filtered("list_jobs", _FILTERS, values), bindings), limit, job_from)
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
         """As ``ports.JobStore``."""
@@ -112,33 +96,7 @@ class SqliteStore:
     async def list_pipelines(self, *, after: str | None, limit: int) -> Page[Pipeline]:
         """As ``ports.JobStore``."""
         start = read_cursor(after, self._newest("newest_pipeline"))
-        return _page(self._rows(QUERIES["list_pipelines"], (start, limit + 1)), limit, pipeline_from)
-
-    async def add_principal(self, email: str, role: Role, password_hash: str, at: datetime) -> Principal:
-        """As ``ports.AccountStore``."""
-        bindings = (email, role, to_microseconds(at), password_hash)
-        number = await self._write(lambda cursor: cursor.execute(QUERIES["add_principal"], bindings).get)
-        if number is None:
-            raise AlreadyExists("This address has an account already.")
-        return Principal(number, email, role, True, at)
-
-    async def find_login(self, email: str) -> Login | None:
-        """As ``ports.AccountStore``."""
-        row = self._one("find_login", email)
-        return None if row is None else Login(principal_from(row[:5]), row[5])
-
-    async def add_credential(self, credential: Credential) -> Credential:
-        """As ``ports.AccountStore``."""
-
-        def add(cursor: apsw.Cursor) -> int:
-            if cursor.execute(QUERIES["find_principal"], (credential.owner,)).get is None:
-                raise UnknownPrincipal("There is no such principal.", id=credential.owner)
-            number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(credential)).get
-            if number is None:
-                raise AlreadyExists("A credential of this id is recorded already.")
-            return number
-
-        return replace(credential, number=await self._write(add))
+        return page(self._rows(QUERIES["list_pipelines"], (start, limit + 1)), limit, pipeline_from)
 
     async def find_session(self, credential_id: str) -> Session | None:
         """As ``ports.AccountStore``; another process's change shows at once, this costs one look at the file."""
@@ -153,18 +111,16 @@ class SqliteStore:
         row = self._one("find_session", credential_id)
         if row is None:
             return None
+        session = session_from(row)
+        if session.credential.parent is not None:
+            expires_at, revoked_at, whole = self._rows(QUERIES["find_line"], (credential_id,))[0]
+            session = with_ends(session, expires_at, revoked_at)
+            if not whole:  # a parent that comes later ends nothing in the cache
+                return session
         if len(writer.sessions) >= SESSIONS_CACHED:
             writer.sessions.clear()
-        session = writer.sessions[credential_id] = session_from(row)
+        writer.sessions[credential_id] = session
         return session
-
-    async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
-        """As ``ports.AccountStore``."""
-        bindings = (to_microseconds(at), credential_id)
-        number = await self._write(
-            lambda cursor: cursor.execute(QUERIES["revoke_credential"], bindings).get, credential_id
-        )
-        return number is not None
 
     async def check(self) -> None:
         """As ``ports.Store``: the file is in its place, the lock can be had, the disk has some room.
@@ -199,6 +155,20 @@ class SqliteStore:
             except apsw.Error as error:
                 raise unavailable(error, "be written") from error
 
+    async def backup(self, path: Path | str) -> None:
+        """Copy the database as it stands now to a new file (mode 0600) and check the copy, while serving.
+
+        Runs in a thread; the write-ahead log keeps what is written meanwhile. ``AlreadyExists`` if there is something
+        at ``path``, ``StoreUnavailable`` if the copy cannot be made or does not hold together; then nothing is left.
+        """
+        if self._closed:
+            raise closed()
+        stop = threading.Event()
+        try:
+            await asyncio.to_thread(copy_database, self._path, Path(path), stop)
+        finally:
+            stop.set()  # a cancelled caller does not wait, and the thread ends soon
+
     async def close(self) -> None:
         """As ``ports.Store``."""
         if self._closed:
@@ -225,30 +195,3 @@ class SqliteStore:
             return Path(f"{self._path}-wal").stat().st_size
         except FileNotFoundError:
             return 0
-
-    async def _write(self, work: Callable[[apsw.Cursor], T], session: str | None = None) -> T:
-        return await self._batch.submit(Statement(work, session))  # type: ignore[no-any-return]
-
-    def _rows(self, sql: str, bindings: Row | dict[str, Any]) -> list[Row]:
-        try:
-            # All rows at once: a statement left half-read would hold on to an old state of the database.
-            return self._read(sql, bindings).fetchall()
-        except apsw.Error as error:
-            raise self._unreadable(error) from error
-
-    def _one(self, name: str, value: str) -> Row | None:
-        rows = self._rows(QUERIES[name], (value,))
-        return rows[0] if rows else None
-
-    def _newest(self, name: str) -> int:
-        newest: int = self._rows(QUERIES[name], ())[0][0]
-        return newest
-
-    def _unreadable(self, error: apsw.Error) -> StoreUnavailable:
-        return closed() if self._closed else unavailable(error, "be read")
-
-
-def _page(rows: list[Row], limit: int, read: Callable[[Row], T]) -> Page[T]:
-    """The first ``limit`` rows, each a number and a record; a row beyond them says that there is more."""
-    shown = rows[:limit]
-    return Page([read(row[1:]) for row in shown], str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)

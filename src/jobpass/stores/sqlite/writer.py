@@ -231,9 +231,8 @@ class Writer:
         self._in_transaction = False
         if wrote:
             self.failure = None
-            for call in group:
-                if isinstance(call, Statement) and call.session is not None:
-                    self.sessions.pop(call.session, None)
+            if any(isinstance(call, Statement) and call.changes_sessions for call in group):
+                self.sessions.clear()
         jobs = self._jobs
         while len(jobs) > JOBS_CACHED:
             del jobs[next(iter(jobs))]

@@ -19,7 +19,8 @@ CREATE TABLE job (
     archive_path    TEXT,
     session         TEXT,
     previous_serial INTEGER,
-    previous_until  INTEGER
+    previous_until  INTEGER,
+    previous_kid    TEXT
 );
 CREATE INDEX job_owner ON job (owner);
 CREATE INDEX job_owner_state ON job (owner, state);
@@ -74,6 +75,7 @@ CREATE TABLE credential (
     revoked_at   INTEGER,
     parent       TEXT,
     last_used_at INTEGER,
-    uses         INTEGER NOT NULL
+    uses         INTEGER NOT NULL,
+    kid          TEXT    NOT NULL
 );
 CREATE INDEX credential_owner ON credential (owner);

@@ -1,0 +1,57 @@
+"""The audit chains in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.memory.part import Part
+from jobpass.stores.rules import check_placed, read_cursor
+
+
+class AuditChains(Part):
+    """``ports.AuditStore``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._audit: list[AuditEntry] = []
+
+    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
+        """As ``ports.AuditStore``."""
+        self._check_open()
+        last = next((entry for entry in reversed(self._audit) if entry.node == node), None)
+        sequence, link = (0, NO_LINK) if last is None else (last.sequence, last.link)
+        entries = place(sequence, link)
+        check_placed(entries, node, sequence)
+        self._audit.extend(entries)
+
+    async def list_audit(
+        self,
+        *,
+        node: str | None = None,
+        name: str | None = None,
+        principal: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[AuditEntry]:
+        """As ``ports.AuditStore``."""
+        self._check_open()
+        start = read_cursor(after, len(self._audit))
+        wanted = [
+            (number, entry)
+            for number, entry in enumerate(self._audit[start:], start + 1)
+            if (node is None or entry.node == node)
+            and (name is None or entry.name == name)
+            and (principal is None or entry.principal == principal)
+            and (since is None or entry.at >= since)
+            and (until is None or entry.at < until)
+        ][:limit]
+        return Page([entry for _, entry in wanted], str(wanted[-1][0]) if wanted else None)
+
+    async def audit_nodes(self) -> list[str]:
+        """As ``ports.AuditStore``."""
+        self._check_open()
+        return sorted({entry.node for entry in self._audit})

@@ -1,0 +1,123 @@
+"""Principals and credentials in SQLite; the hot way to a session is the store's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from datetime import datetime
+
+import apsw
+import msgspec
+from msgspec.structs import replace
+
+from jobpass.clock import to_microseconds
+from jobpass.records import Credential, Login, Page, Principal, Role
+from jobpass.stores.rules import address_taken, check_replacement, closed, id_taken, read_cursor, unknown_principal
+from jobpass.stores.sqlite.database import open_reader
+from jobpass.stores.sqlite.part import Part, page
+from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import credential_row, principal_from, principal_row
+
+
+class Accounts(Part):
+    """``ports.AccountStore`` but for ``find_session``."""
+
+    async def add_principal(self, email: str, role: Role, password_hash: str, at: datetime) -> Principal:
+        """As ``ports.AccountStore``."""
+        bindings = (email, role, to_microseconds(at), password_hash)
+        number = await self._write(lambda cursor: cursor.execute(QUERIES["add_principal"], bindings).get)
+        if number is None:
+            raise address_taken()
+        return Principal(number, email, role, True, at)
+
+    async def find_login(self, email: str) -> Login | None:
+        """As ``ports.AccountStore``."""
+        row = self._one("find_login", email)
+        return None if row is None else Login(principal_from(row[:5]), row[5])
+
+    async def find_principal(self, principal_id: int) -> Principal | None:
+        """As ``ports.AccountStore``."""
+        row = self._one("find_principal", principal_id)
+        return None if row is None else principal_from(row)
+
+    async def list_principals(self, *, after: str | None, limit: int) -> Page[Principal]:
+        """As ``ports.AccountStore``."""
+        start = read_cursor(after, self._newest("newest_principal"))
+        return page(self._rows(QUERIES["list_principals"], (start, limit + 1)), limit, principal_from)
+
+    async def change_principal(
+        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
+    ) -> Principal:
+        """As ``ports.AccountStore``."""
+
+        def put(cursor: apsw.Cursor) -> Principal:
+            standing = standing_principal(cursor, principal_id)
+            changed = change(standing)
+            check_replacement(changed, standing)
+            if cursor.execute(QUERIES["change_principal"], principal_row(changed, password_hash)).get is None:
+                raise address_taken()
+            return changed
+
+        return await self._write(put, changes_sessions=True)
+
+    async def add_credential(self, credential: Credential) -> Credential:
+        """As ``ports.AccountStore``."""
+
+        def add(cursor: apsw.Cursor) -> int:
+            standing_principal(cursor, credential.owner)
+            number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(credential)).get
+            if number is None:
+                raise id_taken("A credential")
+            return number
+
+        return replace(credential, number=await self._write(add))
+
+    async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
+        """As ``ports.AccountStore``."""
+        bindings = (to_microseconds(at), credential_id)
+        number = await self._write(
+            lambda cursor: cursor.execute(QUERIES["revoke_credential"], bindings).get, changes_sessions=True
+        )
+        return number is not None
+
+    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
+        """As ``ports.AccountStore``."""
+        listed = msgspec.json.encode(list(kinds)).decode()
+        bindings = {"owner": principal_id, "kinds": listed, "at": to_microseconds(at)}
+
+        def revoke(cursor: apsw.Cursor) -> int:
+            cursor.execute(QUERIES["revoke_owned"], bindings)
+            return cursor.connection.changes()
+
+        return await self._write(revoke, changes_sessions=True)
+
+    async def note_uses(self, uses: Mapping[str, tuple[int, datetime]]) -> None:
+        """As ``ports.AccountStore``."""
+        bindings = [(count, to_microseconds(at), name) for name, (count, at) in uses.items()]
+        if bindings:
+            await self._write(lambda cursor: cursor.executemany(QUERIES["note_uses"], bindings), changes_sessions=True)
+
+    async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
+        """As ``ports.AccountStore``; reads every job, so in a thread with a connection of its own."""
+        if self._closed:
+            raise closed()
+
+        bindings = {"at": None if at is None else to_microseconds(at)}
+
+        def count() -> dict[str, int]:
+            with closing(open_reader(self._path)) as connection:
+                return {str(kid): int(needed) for kid, needed in connection.execute(QUERIES["count_kids"], bindings)}
+
+        try:
+            return await asyncio.to_thread(count)
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
+
+
+def standing_principal(cursor: apsw.Cursor, principal_id: int) -> Principal:
+    """The principal as the transaction sees it; ``UnknownPrincipal`` if there is none."""
+    row = cursor.execute(QUERIES["find_principal"], (principal_id,)).get
+    if row is None:
+        raise unknown_principal(principal_id)
+    return principal_from(row)

@@ -1,0 +1,67 @@
+"""The audit chains in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import apsw
+
+from jobpass.clock import to_microseconds
+from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.rules import check_placed, read_cursor
+from jobpass.stores.sqlite.part import Part, filtered
+from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import audit_from, audit_row
+
+FILTERS: Final = {
+    "node": " AND node = :node",
+    "name": " AND name = :name",
+    "principal": " AND principal = :principal",
+    "since": " AND at >= :since",
+    "until": " AND at < :until",
+}
+
+
+class AuditChains(Part):
+    """``ports.AuditStore``."""
+
+    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
+        """As ``ports.AuditStore``."""
+
+        def append(cursor: apsw.Cursor) -> None:
+            sequence, link = cursor.execute(QUERIES["audit_head"], (node,)).get or (0, NO_LINK)
+            entries = place(sequence, link)
+            check_placed(entries, node, sequence)
+            cursor.executemany(QUERIES["insert_audit"], [audit_row(entry) for entry in entries])
+
+        await self._write(append)
+
+    async def list_audit(
+        self,
+        *,
+        node: str | None = None,
+        name: str | None = None,
+        principal: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[AuditEntry]:
+        """As ``ports.AuditStore``."""
+        values = {
+            "node": node,
+            "name": name,
+            "principal": principal,
+            "since": None if since is None else to_microseconds(since),
+            "until": None if until is None else to_microseconds(until),
+            "after": read_cursor(after, self._newest("newest_audit")),
+            "limit": limit,
+        }
+        rows = self._rows(filtered("list_audit", FILTERS, values), values)
+        return Page([audit_from(row[1:]) for row in rows], str(rows[-1][0]) if rows else None)
+
+    async def audit_nodes(self) -> list[str]:
+        """As ``ports.AuditStore``."""
+        return [row[0] for row in self._rows(QUERIES["audit_nodes"], ())]

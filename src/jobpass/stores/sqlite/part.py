@@ -1,0 +1,65 @@
+"""What the parts of the SQLite store share: the way to the writer, and the connection that reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from jobpass.errors import StoreUnavailable
+from jobpass.records import Page
+from jobpass.stores.batch import Batch
+from jobpass.stores.rules import closed
+from jobpass.stores.sqlite.calls import Apply, Statement
+from jobpass.stores.sqlite.database import unavailable
+from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import Row
+from jobpass.stores.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class Part:
+    """The base of each part. Writes go through the batch; reads see only what is committed."""
+
+    def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
+        self._path = path
+        self._writer = Writer(writer)
+        self._batch: Batch[Apply | Statement] = Batch(self._writer.write)
+        self._reader = reader
+        self._read = reader.cursor().execute
+        self._closed = False
+
+    async def _write(self, work: Callable[[apsw.Cursor], T], *, changes_sessions: bool = False) -> T:
+        return await self._batch.submit(Statement(work, changes_sessions))  # type: ignore[no-any-return]
+
+    def _rows(self, sql: str, bindings: Row | Mapping[str, Any]) -> list[Row]:
+        try:
+            # All rows at once: a statement left half-read would hold on to an old state of the database.
+            return self._read(sql, bindings).fetchall()
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
+
+    def _one(self, name: str, value: str | int) -> Row | None:
+        rows = self._rows(QUERIES[name], (value,))
+        return rows[0] if rows else None
+
+    def _newest(self, name: str) -> int:
+        newest: int = self._rows(QUERIES[name], ())[0][0]
+        return newest
+
+    def _unreadable(self, error: apsw.Error) -> StoreUnavailable:
+        return closed() if self._closed else unavailable(error, "be read")
+
+
+def filtered(name: str, filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
+    """The query with the conditions of those ``filters`` that have a value."""
+    return QUERIES[name].replace("{filters}", "".join(text for key, text in filters.items() if values[key] is not None))
+
+
+def page(rows: list[Row], limit: int, read: Callable[[Row], T]) -> Page[T]:
+    """The first ``limit`` rows, each a number and a record; a row beyond them says that there is more."""
+    shown = rows[:limit]
+    return Page([read(row[1:]) for row in shown], str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)
