@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -100,6 +101,29 @@ def shell(tmp_path: Path) -> Shell:
     home = tmp_path / "home"
     home.mkdir()
     return Shell(home)
+
+
+@pytest.fixture
+def here(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same command line as ``shell``, run in this process: for many calls where a process adds nothing."""
+    from jobpass.cli.main import run
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            for name in os.environ.keys() - shell.environ.keys():
+                patch.delenv(name)
+            for name, value in shell.environ.items():
+                patch.setenv(name, value)
+            patch.chdir(shell.home)
+            patch.setattr(sys, "stdin", io.StringIO())
+            code = run(list(arguments))
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return call
 
 
 @pytest.fixture(scope="session")

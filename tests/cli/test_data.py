@@ -67,9 +67,9 @@ def test_init_again_is_refused_and_changes_nothing(shell: Any) -> None:
         (["serve", "--data", "data", "--log-format", "xml"], 7, "--log-format"),
     ],
 )
-def test_what_cannot_be_is_one_line(shell: Any, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_is_one_line(shell: Any, here: Any, arguments: list[str], code: int, said: str) -> None:
     (shell.home / "short").write_text("short\n")
-    done = shell(*arguments)
+    done = here(*arguments)
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
     assert said in done.stderr
     assert not (shell.home / "data" / "jobpass.sqlite").exists()

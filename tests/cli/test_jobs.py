@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import jobpass
+
 UNKNOWN = "1071269f-b251-5a5f-bec1-6d7f77131f3f"
 MEMBERS = {"id": "t", "name": "T\x1b[2J", "components": [], "processing_levels": ["1"], "more": {"kept": True}}
 
@@ -127,13 +129,20 @@ def test_data_of_any_kind_comes_back(logged_in: Any, job: dict[str, Any]) -> Non
     ],
 )
 def test_a_wrong_call_is_one_line_and_a_code(
-    logged_in: Any, job: dict[str, Any], pipeline: str, arguments: list[str], code: int, said: str
+    logged_in: Any,
+    here: Any,
+    operator: jobpass.Client,
+    job: dict[str, Any],
+    pipeline: str,
+    arguments: list[str],
+    code: int,
+    said: str,
 ) -> None:
-    done = logged_in(*[{"JOB": job["uuid"], "PIPELINE": pipeline}.get(word, word) for word in arguments])
+    done = here(*[{"JOB": job["uuid"], "PIPELINE": pipeline}.get(word, word) for word in arguments])
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
-    assert len(logged_in.json("job", "history", job["uuid"])["events"]) == 1
+    assert operator.job(job["uuid"]).sequence == 1
 
 
 def test_with_json_the_error_is_an_object(logged_in: Any, job: dict[str, Any]) -> None:

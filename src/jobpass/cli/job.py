@@ -90,7 +90,7 @@ def list_(
         output.json_line({"jobs": [_without_token(job) for job in jobs]})
     else:
         rows = [(j.uuid, j.state, j.last_event, j.sequence, output.moment(j.updated_at)) for j in jobs]
-        output.table(("uuid", "state", "last event", "events", "updated"), rows)
+        output.table(("uuid", "state", "event", "events", "updated"), rows)
 
 
 @app.command()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +15,10 @@ from jobpass.errors import Error, IllegalTransition, InvalidInput
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+GAP: Final = "  "
+MIN_LAST_CELLS: Final = 20
+"""The last column of a table keeps so much, whatever the terminal's width."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -59,18 +64,25 @@ def printable(value: Any) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under headings on a terminal; elsewhere one line a row, tabs between, no headings."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            line("\t".join(printable(cell) for cell in row))
-        return
-    from rich.table import Table
-    from rich.text import Text
+    """Rows under headings on a terminal; elsewhere one line a row, tabs between, no headings.
 
-    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        drawn.add_row(*(Text(printable(cell)) for cell in row))
-    console().print(drawn)
+    On a terminal the last column is cut to fit; the others never are, since half a uuid is of no use.
+    """
+    shown = [[printable(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in shown:
+            line("\t".join(row))
+        return
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [max(map(cell_len, column)) for column in zip(columns, *shown, strict=True)]
+    room = shutil.get_terminal_size().columns - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+    last = max(room, MIN_LAST_CELLS)
+    for n, row in enumerate([list(columns), *shown]):
+        cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
+        end = row[-1] if cell_len(row[-1]) <= last else set_cell_size(row[-1], last - 1) + "…"
+        text = GAP.join([*cells[:-1], end]).rstrip()
+        line(f"\x1b[1m{text}\x1b[0m" if n == 0 else text)
 
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:
