@@ -55,10 +55,12 @@ class House(NamedTuple):
         return await self.authority.jobs.create(owner, pipeline.uuid, b"{}", data or {})
 
 
-def make_house(clock: FixedClock) -> House:
+def make_house(clock: FixedClock, *, single_operator: bool = False) -> House:
     """A fresh one, with passwords that cost little."""
     keyring = Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
     store = MemoryStore()
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    authority = Authority(store, keyring, STANDARD, passwords, clock, secrets.token_bytes)
+    authority = Authority(
+        store, keyring, STANDARD, passwords, clock, secrets.token_bytes, single_operator=single_operator
+    )
     return House(authority, store, keyring, clock)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.errors import InvalidInput, LoginFailed, RevokedToken
-from jobpass.records import Credential, Principal, Role, Session
+from jobpass.authority.standing import principal_of
+from jobpass.authority.throttle import Throttle
+from jobpass.errors import Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
+from jobpass.records import Credential, Page, Principal, Role, Session
 from jobpass.tokens.access import Access
 from jobpass.tokens.mint import mint_credential
 
 if TYPE_CHECKING:
+    from jobpass.authority.audit import Audit
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.authority.passwords import Passwords
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
+TOKENS_OF_PERSONS = ("login", "job", "admin")
+"""Kinds of credential that end for good when their owner is disabled."""
 MAX_EMAIL_LENGTH = 254
 """Characters of an address, RFC 5321 §4.5.3.1.3 less the angle brackets."""
 
@@ -47,6 +53,7 @@ class Accounts:
         gate: Gate,
         keyring: Keyring,
         passwords: Passwords,
+        audit: Audit,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
@@ -54,46 +61,121 @@ class Accounts:
         self._gate = gate
         self._keyring = keyring
         self._passwords = passwords
+        self._audit = audit
+        self._throttle = Throttle()
         self._clock = clock
         self._randomness = randomness
 
-    async def create(self, email: str, password: str, role: Role) -> Principal:
+    async def create(self, email: str, password: str, role: Role, bearer: Bearer | None = None) -> Principal:
         """A new account; ``InvalidInput`` for an address or password that cannot be, ``AlreadyExists`` if taken.
 
-        It is the installation that calls this (``jobpass init``), not a bearer.
+        Without a bearer it is the installation itself that calls (``jobpass init``).
         """
+        if bearer is not None:
+            self._admit(bearer, "users.manage")
         address = _address(email)
-        return await self._store.add_principal(address, role, await self._passwords.hash(password), self._clock.now())
+        password_hash = await self._passwords.hash(password, [address])
+        principal = await self._store.add_principal(address, role, password_hash, self._clock.now())
+        await self._audit.record(
+            "user.created", bearer=bearer, subject=str(principal.id), email=principal.email, role=role
+        )
+        return principal
 
-    async def login(self, email: str, password: str) -> LoggedIn:
-        """A login token for the right password; ``LoginFailed`` after the same work for anything else."""
-        login = await self._store.find_login(email.strip().lower())
-        fits = await self._passwords.check(password, login.password_hash if login else None)
-        if login is None or not fits or not login.principal.active:
-            raise LoginFailed("Unknown address or wrong password.")
+    async def read(self, bearer: Bearer, principal_id: int) -> Principal:
+        """One account, for an operator; ``UnknownPrincipal`` if there is none."""
+        self._admit(bearer, "users.read")
+        principal = await self._store.find_principal(principal_id)
+        if principal is None:
+            raise UnknownPrincipal("There is no such account.", id=principal_id)
+        return principal
+
+    async def list(self, bearer: Bearer, *, after: str | None, limit: int) -> Page[Principal]:
+        """Accounts in order of creation, for an operator."""
+        self._admit(bearer, "users.read")
+        return await self._store.list_principals(after=after, limit=limit)
+
+    async def set_active(self, bearer: Bearer, principal_id: int, active: bool) -> Principal:
+        """Disable an account, which ends all its tokens for good, or enable it again.
+
+        Nobody disables the account that asks: an installation keeps somebody who can enable.
+        """
+        at = self._admit(bearer, "users.manage")
+        if not active and principal_of(bearer).id == principal_id:
+            raise Conflict("Nobody disables the own account.", id=principal_id)
+        principal = await self._store.change_principal(principal_id, lambda one: replace(one, active=active))
+        ended = 0 if active else await self._store.revoke_owned(principal_id, TOKENS_OF_PERSONS, at)
+        name = "user.enabled" if active else "user.disabled"
+        await self._audit.record(name, bearer=bearer, subject=str(principal_id), tokens_ended=ended)
+        return principal
+
+    async def set_password(self, bearer: Bearer, principal_id: int, password: str, present: str | None) -> Principal:
+        """A new password, which ends the account's login tokens.
+
+        For the owner, who gives the ``present`` one, or for an operator; ``LoginFailed`` if the present one is wrong.
+        """
+        at = self._admit(bearer, "account.password")
+        principal = principal_of(bearer)
+        if principal.id == principal_id:
+            await self._check_password(principal.email, present or "", bearer.address)
+        else:
+            self._admit(bearer, "users.manage")
+        target = await self._store.find_principal(principal_id)
+        password_hash = await self._passwords.hash(password, [target.email] if target else [])
+        changed = await self._store.change_principal(principal_id, lambda one: one, password_hash)
+        ended = await self._store.revoke_owned(principal_id, ("login",), at)
+        await self._audit.record("user.password", bearer=bearer, subject=str(principal_id), tokens_ended=ended)
+        return changed
+
+    async def login(self, email: str, password: str, address: str | None = None) -> LoggedIn:
+        """A login token for the right password; ``LoginFailed`` after the same work for anything else.
+
+        ``TooMany`` where too many failed before (see ``throttle``).
+        """
+        principal = await self._check_password(email.strip().lower(), password, address)
         at = self._clock.now()
         credential = Credential(
             id=ids.credential_id(self._randomness(16)),
             kind="login",
-            owner=login.principal.id,
+            owner=principal.id,
             label="login",
             issued_at=at,
             expires_at=at + timedelta(seconds=LOGIN_SECONDS),
+            kid=self._keyring.signing_kid,
         )
         credential = await self._store.add_credential(credential)
-        return LoggedIn(mint_credential(self._keyring, "login", credential.id), credential, login.principal)
+        await self._audit.record("login", principal=principal.id, address=address, subject=credential.id)
+        token = mint_credential(self._keyring, "login", credential.id, kid=credential.kid)
+        return LoggedIn(token, credential, principal)
+
+    async def _check_password(self, email: str, password: str, address: str | None) -> Principal:
+        """The active principal whose password this is; everything else is the same ``LoginFailed``."""
+        place, at = address or "", self._clock.now()
+        self._throttle.check(email, place, at)
+        login = await self._store.find_login(email)
+        fits = await self._passwords.check(password, login.password_hash if login else None)
+        if login is None or not fits or not login.principal.active:
+            self._throttle.failed(email, place, at)
+            raise LoginFailed("Unknown address or wrong password.")
+        self._throttle.succeeded(email, place)
+        return login.principal
 
     async def logout(self, bearer: Bearer) -> None:
         """End the login token that is presented; it is dead when this returns."""
-        at = self._clock.now()
-        self._gate.admit(bearer, Access("account.logout", at, address=bearer.address))
+        at = self._admit(bearer, "account.logout")
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
-        await self._store.revoke_credential(bearer.session.credential.id, at)
+        credential = bearer.session.credential
+        if await self._store.revoke_credential(credential.id, at):
+            await self._audit.record("logout", bearer=bearer, subject=credential.id)
+
+    def _admit(self, bearer: Bearer, action: str) -> datetime:
+        at = self._clock.now()
+        self._gate.admit(bearer, Access(action, at, address=bearer.address))
+        return at
 
     async def me(self, bearer: Bearer) -> Session:
         """Who the token speaks for, with its record."""
-        self._gate.admit(bearer, Access("account.read", self._clock.now(), address=bearer.address))
+        self._admit(bearer, "account.read")
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         return bearer.session

@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from jobpass.authority.accounts import Accounts
+from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
+from jobpass.authority.audit import Audit
 from jobpass.authority.credentials import Credentials
 from jobpass.authority.gate import Gate
-from jobpass.authority.history import Checked, verify_all
+from jobpass.authority.history import Checked, verify_all, verify_audit
+from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
 from jobpass.tokens.verify import Verifier
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class Authority:
-    """Everything that can be asked of Jobpass in process; the server is a thin shell over it."""
+    """Everything that can be asked of Jobpass in process; the server is a thin shell over it.
+
+    ``node`` names the audit chain that it writes; ``admin_lifetime_seconds`` is the lifetime of an admin key that asks
+    for none; ``single_operator`` lets an operator approve an own request.
+    """
 
     def __init__(
         self,
@@ -32,27 +39,52 @@ class Authority:
         passwords: Passwords,
         clock: Clock,
         randomness: Randomness,
+        *,
+        node: str = "main",
+        admin_lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS,
+        single_operator: bool = False,
     ) -> None:
         gate = Gate(keyring, lifecycles)
         self._store = store
         self._keyring = keyring
-        self.credentials = Credentials(store, Verifier(keyring))
-        self.accounts = Accounts(store, gate, keyring, passwords, clock, randomness)
+        self.lifecycles = lifecycles
+        self.audit = Audit(store, gate, keyring, clock, node)
+        self.credentials = Credentials(store, Verifier(keyring), clock)
+        self.accounts = Accounts(store, gate, keyring, passwords, self.audit, clock, randomness)
         self.pipelines = Pipelines(store, gate, clock)
-        self.jobs = Jobs(store, gate, keyring, lifecycles, clock, randomness)
+        self.jobs = Jobs(store, gate, keyring, lifecycles, self.audit, clock, randomness)
+        self.admin_keys = AdminKeys(
+            store,
+            gate,
+            keyring,
+            self.audit,
+            clock,
+            randomness,
+            lifetime_seconds=admin_lifetime_seconds,
+            single_operator=single_operator,
+        )
+        self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
 
     async def check(self) -> None:
         """Return if the record can be written now, else raise ``StoreUnavailable``."""
         await self._store.check()
 
     async def tend(self) -> None:
-        """The periodic upkeep of the store."""
+        """The periodic upkeep: what was counted and noted in memory is written, then the store's own."""
+        await self.credentials.flush()
+        await self.audit.flush()
         await self._store.tend()
 
     def verify(self) -> AsyncIterator[Checked]:
         """Check the history of every job; for who holds the installation, not for bearers."""
         return verify_all(self._store, self._keyring.chain_key)
 
+    def verify_audit(self) -> AsyncIterator[Checked]:
+        """Check the audit chain of every node; ``Checked.uuid`` is the node's name."""
+        return verify_audit(self._store, self._keyring.chain_key)
+
     async def close(self) -> None:
-        """Answer what was accepted, then let go of the store."""
+        """Answer what was accepted, write what was noted, then let go of the store."""
+        await self.credentials.flush()
+        await self.audit.flush()
         await self._store.close()

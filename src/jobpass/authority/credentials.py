@@ -8,20 +8,23 @@ from jobpass.authority.bearer import Bearer
 from jobpass.errors import RevokedToken, WrongKind
 
 if TYPE_CHECKING:
+    from jobpass.clock import Clock
     from jobpass.ports import AccountStore
     from jobpass.tokens.token import Verified
     from jobpass.tokens.verify import Verifier
 
-RECORDED_KINDS = frozenset({"login"})
+RECORDED_KINDS = frozenset({"login", "admin"})
 """Kinds in use whose tokens have a record."""
 
 
 class Credentials:
     """Verifies bearer texts and finds their records."""
 
-    def __init__(self, store: AccountStore, verifier: Verifier) -> None:
+    def __init__(self, store: AccountStore, verifier: Verifier, clock: Clock) -> None:
         self._store = store
         self._verifier = verifier
+        self._clock = clock
+        self._uses: dict[str, int] = {}
 
     def verify(self, text: str) -> Verified:
         """Check the MAC; no I/O, so that a forgery costs no query. Raises ``InvalidToken``."""
@@ -39,4 +42,12 @@ class Credentials:
         session = await self._store.find_session(verified.credential_id)
         if session is None:
             raise RevokedToken("There is no record of this token.")
+        self._uses[verified.credential_id] = self._uses.get(verified.credential_id, 0) + 1
         return Bearer(verified, session, address)
+
+    async def flush(self) -> None:
+        """Write the uses that were counted; a chore."""
+        if self._uses:
+            uses, self._uses = self._uses, {}
+            at = self._clock.now()
+            await self._store.note_uses({one: (count, at) for one, count in uses.items()})

@@ -64,7 +64,8 @@ def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Obj
     verified = bearer.verified
     objections = []
     if access.job != verified.job_uuid:
-        objections.append(Objection("hidden", "a document token opens nothing but its job"))
+        ground: Ground = "policy" if access.job is None else "hidden"
+        objections.append(Objection(ground, "a document token opens nothing but its job"))
     if job is not None and not _serial_lives(verified.serial, verified.kid, access, job):
         objections.append(Objection("ended", "the job's row names another serial"))
     return objections

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from jobpass.authority.audit import follows
 from jobpass.authority.chain import ChainKeys, first_break
 from jobpass.errors import UnknownJob
-from jobpass.records import Event, Job
+from jobpass.records import NO_LINK, Event, Job
 
 if TYPE_CHECKING:
-    from jobpass.ports import JobStore
+    from jobpass.ports import AuditStore, JobStore
 
 PAGE = 1000
 """Events or jobs that are read at once."""
@@ -60,6 +61,25 @@ async def verify_all(store: JobStore, keys: ChainKeys) -> AsyncIterator[Checked]
         after = page.next
         if after is None:
             return
+
+
+async def verify_audit(store: AuditStore, keys: ChainKeys) -> AsyncIterator[Checked]:
+    """Check the audit chain of every node; ``Checked.uuid`` is the node's name."""
+    for node in await store.audit_nodes():
+        yield await _verify_node(store, node, keys)
+
+
+async def _verify_node(store: AuditStore, node: str, keys: ChainKeys) -> Checked:
+    sequence, previous, after = 0, NO_LINK, None
+    while True:
+        page = await store.list_audit(node=node, after=after, limit=PAGE)
+        for entry in page.items:
+            if not follows(entry, sequence, previous, keys):
+                return Checked(node, sequence, sequence + 1)
+            sequence, previous = entry.sequence, entry.link
+        after = page.next
+        if not page.items or after is None:
+            return Checked(node, sequence, None)
 
 
 async def _events(store: JobStore, uuid: str) -> list[Event]:

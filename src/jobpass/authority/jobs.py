@@ -15,12 +15,16 @@ from jobpass.tokens.access import Access
 from jobpass.tokens.mint import mint_document
 
 if TYPE_CHECKING:
+    from jobpass.authority.audit import Audit
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import JobStore, Randomness
     from jobpass.tokens.keyring import Keyring
+
+MAX_GRACE_SECONDS = 86_400
+"""How long a replaced document token may live on."""
 
 Events = list[Event]  # named here: below, ``list`` is a method
 
@@ -55,6 +59,7 @@ class Jobs:
         gate: Gate,
         keyring: Keyring,
         lifecycles: Lifecycles,
+        audit: Audit,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
@@ -62,6 +67,7 @@ class Jobs:
         self._gate = gate
         self._keyring = keyring
         self._lifecycles = lifecycles
+        self._audit = audit
         self._clock = clock
         self._randomness = randomness
 
@@ -125,6 +131,34 @@ class Jobs:
             raise UnknownJob(uuid)
         return Accepted(event, self._token(job) if bearer.verified.kind == "login" else None)
 
+    async def token(self, bearer: Bearer, uuid: str) -> str:
+        """The job's document token again, for its owner or an admin token; the same text until it is rotated."""
+        job = await self._find(bearer, uuid, "jobs.token")
+        await self._audit.record("job.token", bearer=bearer, subject=uuid)
+        return self._token(job)
+
+    async def rotate(self, bearer: Bearer, uuid: str, grace_seconds: int = 0) -> str:
+        """A new document token; the one before ends after ``grace_seconds`` (0 to 86,400), at once if 0."""
+        if not 0 <= grace_seconds <= MAX_GRACE_SECONDS:
+            raise InvalidInput.at("json.grace_seconds", f"must be 0 to {MAX_GRACE_SECONDS}")
+        serial = ids.serial(self._randomness(8))
+        judge = self._gate.judge_rotation(bearer, uuid, serial, self._clock.now(), grace_seconds)
+        job, _ = _standing(await self._store.apply(uuid, judge))
+        await self._audit.record("job.rotated", bearer=bearer, subject=uuid, grace_seconds=grace_seconds)
+        return self._token(job)
+
+    async def delete(self, bearer: Bearer, uuid: str) -> Job:
+        """Take the job and its history away, for an admin token alone; the audit keeps its last link.
+
+        The audit is written first: nothing vanishes without a word.
+        """
+        job = await self._find(bearer, uuid, "jobs.delete")
+        await self._audit.record(
+            "job.deleted", bearer=bearer, subject=uuid, sequence=job.sequence, head=job.head.hex(), state=job.state
+        )
+        await self._store.apply(uuid, self._gate.judge_deletion(bearer, uuid, self._clock.now()))
+        return job
+
     async def read(self, bearer: Bearer, uuid: str) -> tuple[Job, bytes]:
         """The job and its data (that of its ``create`` event)."""
         job = await self._find(bearer, uuid)
@@ -158,10 +192,10 @@ class Jobs:
         await self._find(bearer, uuid)
         return await verify_job(self._store, uuid, self._keyring.chain_key)
 
-    async def _find(self, bearer: Bearer, uuid: str) -> Job:
-        """The job, if the bearer may see it; ``UnknownJob`` both if not and if there is none."""
+    async def _find(self, bearer: Bearer, uuid: str, action: str = "jobs.read") -> Job:
+        """The job, if the bearer may do that with it; ``UnknownJob`` both if it is hidden and if there is none."""
         job = await self._store.find_job(uuid)
-        access = Access("jobs.read", self._clock.now(), job=uuid, address=bearer.address)
+        access = Access(action, self._clock.now(), job=uuid, address=bearer.address)
         self._gate.admit(bearer, access, job)
         if job is None:
             raise UnknownJob(uuid)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -15,6 +16,10 @@ MIN_LENGTH = 12
 """Characters, after NIST SP 800-63B-4 §3.1.1.2 (at least 8 with a second factor, 15 without; the issue says 12)."""
 MAX_LENGTH = 1024
 """Characters; more is a way to keep the machine busy, not a better password."""
+MIN_GUESSES = 10**7
+"""Fewer, by zxcvbn's estimate, and a password counts as a common one (NIST SP 800-63B-4 §3.1.1.2: a blocklist)."""
+MAX_ESTIMATED = 64
+"""Characters that are estimated: the time grows with the square."""
 QUEUE_LENGTH = 64
 """Hashes that may wait for a core; one more is refused."""
 
@@ -31,12 +36,15 @@ class Passwords:
         # An unknown address is checked against this one, so that it takes as long as a known one.
         self._decoy = self._hasher.hash("no such account")
 
-    async def hash(self, password: str) -> str:
-        """The argon2id hash of a new password; ``InvalidInput`` if it may not be one."""
+    async def hash(self, password: str, about: Collection[str] = ()) -> str:
+        """The argon2id hash of a new password; ``InvalidInput`` if it may not be one.
+
+        ``about`` are words that everybody would try for this account, such as its address.
+        """
         if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
             raise InvalidInput.at("json.password", f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
         _encode(password)
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hash_uncommon(password, about))
 
     async def check(self, password: str, password_hash: str | None) -> bool:
         """Whether the password fits; with no hash False, after the same work."""
@@ -44,6 +52,11 @@ class Passwords:
             return False
         fits = await self._run(lambda: self._fits(password, password_hash or self._decoy))
         return fits and password_hash is not None
+
+    def _hash_uncommon(self, password: str, about: Collection[str]) -> str:
+        if _is_common(password, about):
+            raise InvalidInput.at("json.password", "is one that is commonly used, or close to one; take another")
+        return self._hasher.hash(password)
 
     def _fits(self, password: str, password_hash: str) -> bool:
         try:
@@ -60,6 +73,15 @@ class Passwords:
                 return await asyncio.to_thread(work)
         finally:
             self._waiting -= 1
+
+
+def _is_common(password: str, about: Collection[str]) -> bool:
+    """Whether few guesses find it: from lists of passwords, words and names, the keyboard, dates, repeats."""
+    from zxcvbn import zxcvbn  # here: its lists take 30 ms and a few megabytes
+
+    words = [part for word in about for part in (word, *re.split(r"[^a-z0-9]+", word.lower())) if part]
+    guesses = zxcvbn(password[:MAX_ESTIMATED], user_inputs=["jobpass", *words])["guesses"]
+    return bool(guesses < MIN_GUESSES)
 
 
 def _encode(password: str) -> None:

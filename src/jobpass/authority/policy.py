@@ -10,6 +10,7 @@ from collections.abc import Mapping
 ACTIONS: Mapping[str, str] = {
     "account.read": "see who the token speaks for",
     "account.logout": "end the login token itself",
+    "account.password": "set a new password of one's own",
     "pipelines.create": "register a pipeline, or change one's own",
     "pipelines.read": "see pipelines",
     "jobs.create": "make a job",
@@ -35,6 +36,7 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
         {
             "account.read",
             "account.logout",
+            "account.password",
             "pipelines.create",
             "pipelines.read",
             "jobs.create",

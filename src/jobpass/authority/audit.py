@@ -1,0 +1,175 @@
+"""The record of what job histories do not hold: log-ins, issues, revocations, reviews, refusals, settings.
+
+One chain a node, keyed like a history's. What gave or took power is on the disk before it is answered; refusals are
+noted in memory, bounded for each source, and written by a chore, so that a flood neither slows the door nor fills the
+disk.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from jobpass.authority.chain import ChainKeys, message
+from jobpass.clock import to_microseconds
+from jobpass.errors import KeyringError
+from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.tokens.access import Access
+
+if TYPE_CHECKING:
+    from jobpass.authority.bearer import Bearer
+    from jobpass.authority.gate import Gate
+    from jobpass.clock import Clock
+    from jobpass.errors import Error
+    from jobpass.ports import AuditStore
+    from jobpass.tokens.keyring import Keyring
+
+SOURCE_REFUSALS: Final = 20
+"""Refusals of one source (address) that are written one by one between two flushes; the rest are counted."""
+MAX_SOURCES: Final = 1000
+"""Sources that are told apart between two flushes; the rest are counted together."""
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def audit_link(chain_key: bytes, previous: bytes, entry: AuditEntry) -> bytes:
+    """The link of ``entry`` after ``previous``: HMAC-SHA256 over its parts, each preceded by its length.
+
+    The parts: ``jobpass/v1/audit``, previous link, node, sequence, time, name, principal, credential, address, subject,
+    data; what is not there is an empty part. Numbers are decimal ASCII, the time microseconds since the epoch.
+    """
+    parts = (
+        b"jobpass/v1/audit",
+        previous,
+        entry.node.encode(),
+        b"%d" % entry.sequence,
+        b"%d" % to_microseconds(entry.at),
+        entry.name.encode(),
+        b"" if entry.principal is None else b"%d" % entry.principal,
+        (entry.credential or "").encode(),
+        (entry.address or "").encode(),
+        (entry.subject or "").encode(),
+        entry.data,
+    )
+    return hmac.digest(chain_key, message(parts), "sha256")
+
+
+class Audit:
+    """Writes and reads the audit of this node."""
+
+    def __init__(self, store: AuditStore, gate: Gate, keyring: Keyring, clock: Clock, node: str) -> None:
+        self._store = store
+        self._gate = gate
+        self._keyring = keyring
+        self._clock = clock
+        self._node = node
+        self._noted: list[AuditEntry] = []
+        self._counts: dict[str, int] = {}
+
+    async def record(
+        self,
+        name: str,
+        *,
+        bearer: Bearer | None = None,
+        principal: int | None = None,
+        address: str | None = None,
+        subject: str | None = None,
+        **data: Any,
+    ) -> None:
+        """Write one entry durably, with what was noted before it. ``data`` must hold no secret."""
+        credential = None
+        if bearer is not None:
+            credential, address = bearer.credential, bearer.address
+            principal = bearer.session.principal.id if bearer.session is not None else principal
+        entry = self._entry(name, principal, credential, address, subject, data)
+        await self._append([*self._drain(), entry])
+
+    def note_refusal(
+        self, error: Error, action: str, bearer: Bearer | None, address: str | None, subject: str | None
+    ) -> None:
+        """Note a refusal with its true reason, in memory; ``flush`` writes it."""
+        source = address or ""
+        count = self._counts.get(source, 0) + 1
+        if count == 1 and len(self._counts) >= MAX_SOURCES:
+            source, count = "*", self._counts.get("*", SOURCE_REFUSALS) + 1
+        self._counts[source] = count
+        if count > SOURCE_REFUSALS:
+            return
+        principal = bearer.session.principal.id if bearer is not None and bearer.session is not None else None
+        credential = bearer.credential if bearer is not None else None
+        data: dict[str, Any] = {"code": error.code, "action": action, "reason": error.message}
+        if "reasons" in error.detail:
+            data["reasons"] = error.detail["reasons"]
+        self._noted.append(self._entry("refused", principal, credential, address, subject, data))
+
+    async def flush(self) -> None:
+        """Write what was noted; a chore."""
+        entries = self._drain()
+        if entries:
+            await self._append(entries)
+
+    async def page(
+        self,
+        bearer: Bearer,
+        *,
+        name: str | None = None,
+        principal: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[AuditEntry]:
+        """Entries in order of writing, for an operator; what was only noted is written first."""
+        self._gate.admit(bearer, Access("audit.read", self._clock.now(), address=bearer.address))
+        await self.flush()
+        return await self._store.list_audit(
+            name=name, principal=principal, since=since, until=until, after=after, limit=limit
+        )
+
+    def _entry(
+        self,
+        name: str,
+        principal: int | None,
+        credential: str | None,
+        address: str | None,
+        subject: str | None,
+        data: dict[str, Any],
+    ) -> AuditEntry:
+        """An entry without its place in the chain, which it gets when it is written."""
+        at, kid = self._clock.now(), self._keyring.signing_kid
+        return AuditEntry(self._node, 0, at, name, principal, credential, address, subject, _encode(data), kid, NO_LINK)
+
+    def _drain(self) -> list[AuditEntry]:
+        """Take what was noted, with one entry for each source that was cut short."""
+        noted, counts = self._noted, self._counts
+        self._noted, self._counts = [], {}
+        for source, count in counts.items():
+            if count > SOURCE_REFUSALS:
+                more = {"more": count - SOURCE_REFUSALS}
+                noted.append(self._entry("refused.more", None, None, source or None, None, more))
+        return noted
+
+    async def _append(self, entries: list[AuditEntry]) -> None:
+        def place(sequence: int, previous: bytes) -> list[AuditEntry]:
+            placed = []
+            for entry in entries:
+                sequence += 1
+                numbered = replace(entry, sequence=sequence)
+                previous = audit_link(self._keyring.chain_key(entry.kid), previous, numbered)
+                placed.append(replace(numbered, link=previous))
+            return placed
+
+        await self._store.append_audit(self._node, place)
+
+
+def follows(entry: AuditEntry, sequence: int, previous: bytes, keys: ChainKeys) -> bool:
+    """Whether ``entry`` is the one after ``sequence`` and its link holds after ``previous``."""
+    try:
+        key = keys(entry.kid)
+    except KeyringError:  # a link of a key that is not ours is a bad one
+        return False
+    return entry.sequence == sequence + 1 and hmac.compare_digest(audit_link(key, previous, entry), entry.link)
