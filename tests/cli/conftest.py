@@ -103,27 +103,35 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(home)
 
 
-@pytest.fixture
-def here(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The same command line as ``shell``, run in this process: for many calls where a process adds nothing."""
-    from jobpass.cli.main import run
+@dataclass
+class Here(Shell):
+    """The same command line in this process: for many calls where a process of its own adds nothing."""
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        capfd.readouterr()
-        with monkeypatch.context() as patch:
-            for name in os.environ.keys() - shell.environ.keys():
+    patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
+    captured: pytest.CaptureFixture[str] | None = None
+
+    def __call__(self, *arguments: object, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        from jobpass.cli.main import run
+
+        assert self.captured is not None
+        self.captured.readouterr()
+        words = [str(word) for word in arguments]
+        with self.patch.context() as patch:
+            for name in os.environ.keys() - self.environ.keys():
                 patch.delenv(name)
-            for name, value in shell.environ.items():
+            for name, value in self.environ.items():
                 patch.setenv(name, value)
-            patch.chdir(shell.home)
-            patch.setattr(sys, "stdin", io.StringIO())
-            code = run(list(arguments))
-        said = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+            patch.chdir(self.home)
+            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            code = run(words)
+        said = self.captured.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
 
-    return call
+
+@pytest.fixture
+def here(shell: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """Shares its home, and so a log-in, with ``shell``."""
+    return Here(shell.home, shell.variables, monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

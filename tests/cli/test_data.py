@@ -198,15 +198,17 @@ OF_SECOND = "job = (SELECT id FROM job ORDER BY id LIMIT 1 OFFSET 1)"
         ("UPDATE job SET state = 'FINISHED' WHERE id = (SELECT id FROM job ORDER BY id LIMIT 1 OFFSET 1)", 5),
     ],
 )
-def test_verify_names_the_first_bad_link(shell: Any, filled: list[str], statement: str, sequence: int) -> None:
+def test_verify_names_the_first_bad_link(
+    shell: Any, here: Any, filled: list[str], statement: str, sequence: int
+) -> None:
     edit(shell, statement.replace("{second}", OF_SECOND))
-    done = shell("verify", "--data", "data")
+    done = here("verify", "--data", "data")
     assert (done.returncode, done.stdout) == (1, f"{filled[1]} {sequence}\n"), done.stderr
 
 
-def test_verify_tells_every_broken_job(shell: Any, filled: list[str]) -> None:
+def test_verify_tells_every_broken_job(shell: Any, here: Any, filled: list[str]) -> None:
     edit(shell, "UPDATE event SET data = x'31' WHERE sequence = 3")
-    told = shell("verify", "--data", "data", "--json")
+    told = here("verify", "--data", "data", "--json")
     assert told.returncode == 1
     broken = [{"uuid": uuid, "sequence": 3} for uuid in filled]
     assert json.loads(told.stdout) == {"jobs": 3, "events": 15, "broken": broken}

@@ -27,38 +27,39 @@ def test_pipelines(logged_in: Any, tmp_path: Path) -> None:
     assert "\x1b" not in listed + logged_in.good("pipeline", "show", made["uuid"])
 
 
-def test_a_job_s_life(logged_in: Any, pipeline: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("logged_in")
+def test_a_job_s_life(here: Any, pipeline: str, tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text('{"life": "é"}')
-    made = logged_in.json(
+    made = here.json(
         "job", "create", "--pipeline", pipeline, "--data", f"@{tmp_path}/data.json",
         "--child-of", UNKNOWN, "--session", "s", "--archive-path", "/a",
     )  # fmt: skip
     uuid = made["uuid"]
     assert made["token"].startswith("jp_doc_")
-    again = logged_in.good(
+    again = here.good(
         "job", "create", "--pipeline", pipeline, "--data", '{"life": "é"}',
         "--child-of", UNKNOWN, "--session", "s", "--archive-path", "/a",
     )  # fmt: skip
     assert f"uuid: {uuid}\n" in again
-    assert logged_in.json("job", "send", uuid, "run")["state"] == "RUNNING"
-    sent = logged_in.json("job", "send", uuid, "update", "--data", "[1, null]", "--key", "k")
-    assert logged_in.json("job", "send", uuid, "update", "--data", "[1, null]", "--key", "k") == sent
-    shown = logged_in.json("job", "show", uuid)
+    assert here.json("job", "send", uuid, "run")["state"] == "RUNNING"
+    sent = here.json("job", "send", uuid, "update", "--data", "[1, null]", "--key", "k")
+    assert here.json("job", "send", uuid, "update", "--data", "[1, null]", "--key", "k") == sent
+    shown = here.json("job", "show", uuid)
     assert (shown["state"], shown["sequence"], shown["data"]) == ("RUNNING", 3, {"life": "é"})
     assert "token" not in shown
-    assert "state: RUNNING" in logged_in.good("job", "show", uuid)
-    assert uuid in logged_in.good("job", "list", "--state", "RUNNING", "--pipeline", pipeline)
-    assert "token" not in logged_in.json("job", "list", "--state", "RUNNING")["jobs"][0]
-    logged_in.good("job", "send", uuid, "finish", "--data", '"done"')
-    history = logged_in.json("job", "history", uuid)["events"]
+    assert "state: RUNNING" in here.good("job", "show", uuid)
+    assert uuid in here.good("job", "list", "--state", "RUNNING", "--pipeline", pipeline)
+    assert "token" not in here.json("job", "list", "--state", "RUNNING")["jobs"][0]
+    here.good("job", "send", uuid, "finish", "--data", '"done"')
+    history = here.json("job", "history", uuid)["events"]
     assert [event["name"] for event in history] == ["create", "run", "update", "finish"]
-    assert [event["sequence"] for event in logged_in.json("job", "history", uuid, "--after", 2)["events"]] == [3, 4]
-    assert len(logged_in.good("job", "history", uuid, "--limit", 2).splitlines()) == 2
-    watched = logged_in.good("job", "watch", uuid, "--json").splitlines()
+    assert [event["sequence"] for event in here.json("job", "history", uuid, "--after", 2)["events"]] == [3, 4]
+    assert len(here.good("job", "history", uuid, "--limit", 2).splitlines()) == 2
+    watched = here.good("job", "watch", uuid, "--json").splitlines()
     assert [json.loads(line) for line in watched] == history
-    assert len(logged_in.good("job", "watch", uuid, "--after", 3).splitlines()) == 1
-    assert logged_in.json("job", "verify", uuid)["intact"] is True
-    assert logged_in.good("job", "verify", uuid) == f"{uuid} holds (4 events)\n"
+    assert len(here.good("job", "watch", uuid, "--after", 3).splitlines()) == 1
+    assert here.json("job", "verify", uuid)["intact"] is True
+    assert here.good("job", "verify", uuid) == f"{uuid} holds (4 events)\n"
 
 
 def test_watch_follows_and_tells_a_bad_end(logged_in: Any, job: dict[str, Any]) -> None:
