@@ -58,6 +58,7 @@ def test_an_empty_location_is_read() -> None:
         "a long varint for a length": b"\x02\x02\x82\x00id\x00" + TAIL,
         "a long varint for a field": b"\x02\x82\x00\x02id\x00" + TAIL,
         "a varint of three bytes": b"\x02\x02\x80\x80\x01" + b"i" * 16384 + b"\x00" + TAIL,
+        "a varint that goes on": b"\x02\x02\x80\x80" + b"i" * 16384 + b"\x00" + TAIL,
         "an endless varint": b"\x02\x02" + b"\xff" * 60,
         "a length beyond the end": b"\x02\x02\x7fid\x00" + TAIL,
         "no end of the caveats": b"\x02\x02\x02id\x00\x06\x20" + SIGNATURE,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobpass.errors import ForgedToken, InvalidToken, MalformedToken, UnknownKey, WrongKind
+from jobpass.errors import ForgedToken, MalformedToken, UnknownKey, WrongKind
 from jobpass.tokens import base64url, macaroon, token
 from jobpass.tokens.access import Access
 from jobpass.tokens.attenuate import admin_token, attenuate
@@ -82,14 +82,13 @@ narrowed = st.builds(attenuate, tokens, st.lists(caveats, max_size=4))
 
 
 def refused(text: Any) -> None:
-    """No verifier accepts ``text``, nor the second time, and each refuses with a class of ours and of tokens."""
+    """No verifier accepts ``text``, nor the second time, and each refuses with one of the classes for that."""
     for verifier in (COLD, WARM, WARM):
         try:
             verifier.verify(text)
-        except InvalidToken as error:
-            assert type(error) in REFUSALS
-        else:
-            raise AssertionError(f"accepted: {text!r}")
+        except REFUSALS:
+            continue
+        raise AssertionError(f"accepted: {text!r}")
 
 
 @given(tokens, st.lists(caveats, max_size=3), st.lists(caveats, max_size=3), accesses)
@@ -158,7 +157,7 @@ def test_any_inserted_or_removed_bytes_are_refused(text: str, more: bytes, data:
 @given(narrowed)
 def test_every_other_base64_spelling_is_refused(text: str) -> None:
     body = text[7:]
-    for other in ("=", "==", "\n", " ", "A", "\r\n"):
+    for other in ("=", "==", "====", "\n", "\n" * 4, " ", "A", "!!!!", "++++", "\r\n"):
         refused(text + other)
     for old, new in (("-", "+"), ("_", "/")):
         if old in body:

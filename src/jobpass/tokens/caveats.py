@@ -201,7 +201,7 @@ def moment(seconds: int) -> datetime:
 def _network(text: str) -> IPv4Network | IPv6Network:
     """The network of ``address`` or ``address/bits``; ValueError for host bits, masks, zones and anything else."""
     bits = text.partition("/")[2]
-    if not text.isascii() or "%" in text or (bits and not bits.isdigit()) or text.endswith("/"):
+    if "%" in text or (bits and not bits.isdigit()):
         raise ValueError("not an address, nor an address with a number of bits")
     network = ip_network(text)
     if isinstance(network, IPv6Network) and network.prefixlen >= _MAPPED_BITS:
