@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
@@ -42,7 +41,8 @@ class FixedClock:
 
 def to_microseconds(at: datetime) -> int:
     """Whole microseconds since the epoch, exact."""
-    return (at - EPOCH) // _MICROSECOND
+    since = at - EPOCH  # dividing it by a microsecond costs twice as much
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_microseconds(microseconds: int) -> datetime:

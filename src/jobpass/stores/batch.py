@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from jobpass.errors import StoreUnavailable
 from jobpass.stores.rules import closed
 
@@ -17,16 +19,12 @@ GROUP_LIMIT = 256
 """Calls written together at most; bounds the memory of a transaction and the wait of its first caller."""
 
 
-class Call:
+class Call(Struct, eq=False, kw_only=True):
     """What one caller wants, and what became of it: ``result``, or ``error`` if that is set."""
 
-    __slots__ = ("error", "future", "result")
-
-    future: asyncio.Future[Any]
-
-    def __init__(self) -> None:
-        self.result: Any = None
-        self.error: Exception | None = None
+    future: Any = None
+    result: Any = None
+    error: Exception | None = None
 
 
 C = TypeVar("C", bound=Call)
@@ -57,7 +55,8 @@ class Batch(Generic[C]):
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._adopt(loop)
-        future = call.future = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
+        call.future = future
         self._waiting.append(call)
         if not self._busy:
             self._busy = True
@@ -90,7 +89,7 @@ class Batch(Generic[C]):
 
     def _answer(self, group: list[C]) -> None:
         for call in group:
-            future = call.future
+            future: asyncio.Future[Any] = call.future
             if future.done():  # its caller was cancelled
                 continue
             if call.error is None:

@@ -28,7 +28,7 @@ from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 LOW_SPACE_BYTES = 1 << 20
 """``check`` complains when the disk has less room than this."""
 
-TEND_WAL_BYTES = 4 << 20
+TEND_WAL_BYTES = 16 << 20
 """``tend`` copies the write-ahead log back once it is larger than this."""
 
 _FILTERS: Final = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import apsw
@@ -211,7 +212,10 @@ class Writer:
             self._thread.submit(self._commit_now, loop, partial(self._finish, group, done, wrote))
             return
         try:
-            self._commit_now()
+            if wrote:
+                self._commit_now()
+            else:
+                self._roll_back()
         except apsw.Error as error:
             self._finish(group, done, wrote, error)
         else:
@@ -244,7 +248,7 @@ class Writer:
         if isinstance(error, apsw.Error) and not isinstance(error, CULPRITS):
             self._fail(group, done, unavailable(error, "be written"))
             return
-        self._roll_back()
+        self._give_up()
         if len(group) > 1:
             self._write_singly(group, loop, done, 0)
             return
@@ -263,10 +267,7 @@ class Writer:
 
     def _fail(self, group: Group, done: Done, error: StoreUnavailable) -> None:
         """Tell every caller of the group, each with an error of its own."""
-        try:
-            self._roll_back()
-        except apsw.Error:
-            self._in_transaction = False  # the next attempt rolls back first
+        self._give_up()
         self.failure = error
         for call in group:
             call.error = StoreUnavailable(error.message, **error.detail)
@@ -275,6 +276,12 @@ class Writer:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._execute("ROLLBACK")
+        self._in_transaction = False
+
+    def _give_up(self) -> None:
+        """Roll back as far as that is possible now; the next attempt begins with it again."""
+        with suppress(apsw.Error):
+            self._roll_back()
         self._in_transaction = False
 
     def _forget(self) -> None:
