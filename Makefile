@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.jobpass
 
-.PHONY: demo test test-long lint format bench clean
+.PHONY: demo test test-long mutation lint format bench clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
@@ -14,6 +14,9 @@ test: $(STAMP)-test        ## the whole suite, on the real store and real proces
 
 test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
+
+mutation: $(STAMP)-test   ## remove each check of the decision path in turn; the suite must fail each time
+	$(BIN)/python tests/mutation/mutate.py
 
 lint: $(STAMP)-lint        ## style, types, who may import whom
 	$(BIN)/ruff check .
