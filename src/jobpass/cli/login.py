@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, output, saved
 from jobpass.errors import InvalidToken, SetupError
 
 
@@ -30,16 +30,16 @@ def login(
     password = inputs.read_secret(password_file, "password file") if password_file else inputs.ask_password(email)
     with Client(target, allow_plain_http=allow_plain_http) as client:
         answer = client.login(email, password)
-    saved = {
+    kept = {
         "url": target,
         "email": answer.email,
         "token": answer.token,
         "expires_at": answer.expires_at.isoformat(),
         "plain_http": "yes" if allow_plain_http else "no",
     }
-    connect.save_login(saved)
+    saved.save_login(kept)
     if as_json:
-        shown = {name: saved[name] for name in ("url", "email", "expires_at")}
+        shown = {name: kept[name] for name in ("url", "email", "expires_at")}
         output.json_line(shown | {"is_admin": answer.is_admin})
     else:
         output.line(f"Logged in to {target} as {answer.email} until {answer.expires_at:%Y-%m-%d %H:%M} UTC.")
@@ -49,16 +49,16 @@ def logout(*, as_json: output.Json = False) -> None:
     """End the saved token on the server, and remove it here."""
     from jobpass.client.sync import Client
 
-    saved = connect.read_login()
-    if saved is None:
+    kept = saved.read_login()
+    if kept is None:
         raise SetupError("You are not logged in.")
     try:
-        with Client(saved["url"], saved["token"], allow_plain_http=saved.get("plain_http") == "yes") as client:
+        with Client(kept["url"], kept["token"], allow_plain_http=kept.get("plain_http") == "yes") as client:
             client.logout()
     except InvalidToken:
         output.note("The token had ended before.")
-    connect.login_path().unlink(missing_ok=True)
+    saved.login_path().unlink(missing_ok=True)
     if as_json:
-        output.json_line({"url": saved["url"], "email": saved["email"]})
+        output.json_line({"url": kept["url"], "email": kept["email"]})
     else:
-        output.line(f"Logged out of {saved['url']}.")
+        output.line(f"Logged out of {kept['url']}.")

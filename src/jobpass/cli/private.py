@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobpass.cli.connect import LOGIN_FILE, read_login, save_login
+from jobpass.cli.saved import LOGIN_FILE, read_login, save_login
 from jobpass.errors import InvalidToken, SetupError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, output
+from jobpass.cli import connect, exits, inputs, output, private, saved
 from jobpass.errors import Error, InvalidInput
 
 if TYPE_CHECKING:
@@ -87,19 +87,19 @@ def _members(text: str, command: list[str]) -> dict[str, Any]:
 def _server(url: str | None, token_file: Path | None) -> Iterator[Client]:
     """A client of the configured server, else of a private one which ends with this command."""
     from jobpass import compose
-    from jobpass.cli import private, supervise
+    from jobpass.cli import supervise
     from jobpass.client.sync import Client
 
     target, token = connect.resolve(url, token_file)
     if target is not None:
-        with Client(target, token, allow_plain_http=connect.plain_http_allowed(target)) as client:
+        with Client(target, token, allow_plain_http=saved.plain_http_allowed(target)) as client:
             yield client
         return
     private.ensure()
     with ExitStack() as stack:
         with supervise.signals_blocked():
             own = stack.enter_context(compose.serving(private.folder(), environ={}))
-        yield stack.enter_context(private.logged_in(lambda saved: Client(own, saved)))
+        yield stack.enter_context(private.logged_in(lambda token: Client(own, token)))
 
 
 @contextmanager
