@@ -64,8 +64,8 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
     ):
         connection.pragma(name, value)
     cursor = connection.cursor()
-    numbers = spread(cursor.execute("SELECT count(*) FROM job").get, jobs)
-    sequences = dict.fromkeys(numbers, 1)
+    sequences = dict(cursor.execute("SELECT id, sequence FROM job"))
+    numbers = spread(len(sequences), jobs)
     groups = []
     for start in range(0, events, group):
         inserts, updates = [], []
