@@ -31,7 +31,7 @@ async def ours(folder: Path) -> None:
 
     logging.basicConfig(level=logging.WARNING)
     async with open_authority(folder) as authority:
-        await serve(create_app(authority, randomness=secrets.token_bytes), authority, ready=told)
+        await serve(create_app(authority, randomness=secrets.token_bytes), ready=told)
 
 
 def yardstick() -> None:

@@ -149,7 +149,7 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
 
     async with open_authority(folder, environ=environ, slots=settings.password_slots) as authority:
         app = _app(authority, settings)
-        await run.serve(app, authority, host=settings.host, port=settings.port, ready=ready)
+        await run.serve(app, host=settings.host, port=settings.port, ready=ready)
 
 
 @contextmanager

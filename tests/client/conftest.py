@@ -139,7 +139,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         def ready(host: str, port: int) -> None:
             started.set_result((asyncio.get_running_loop(), task, f"http://{host}:{port}"))
 
-        task = asyncio.create_task(serve(app, authority, ready=ready))
+        task = asyncio.create_task(serve(app, ready=ready))
         with contextlib.suppress(asyncio.CancelledError):
             await task
 

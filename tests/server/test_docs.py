@@ -20,8 +20,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
 
 
 def test_every_route_is_there_and_no_other() -> None:
-    told = re.findall(r"^\| `((?:GET|POST) /[^`]*)` \|", PAGE, re.MULTILINE)
+    told = re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /[^`]*)` \|", PAGE, re.MULTILINE)
     assert sorted(told) == sorted(f"{route.method} {route.template}" for route in ROUTES)
+
+
+def test_every_route_does_what_the_table_says() -> None:
+    for route in ROUTES:
+        row = rf"^\| `{route.method} {re.escape(route.template)}` \| [^|]* \| {re.escape(route.does)} \|$"
+        assert re.search(row, PAGE, re.MULTILINE), row
 
 
 def test_every_code_is_there_with_its_status() -> None:

@@ -31,7 +31,7 @@ async def folder(tmp_path: Path) -> Folder:
 async def serving(site: Site) -> AsyncIterator[tuple[str, int]]:
     """A server in this process, on this loop."""
     told: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(site.app, site.authority, ready=lambda *where: told.set_result(where)))
+    task = asyncio.create_task(serve(site.app, ready=lambda *where: told.set_result(where)))
     await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
     try:
         yield await told
@@ -155,11 +155,11 @@ async def test_a_port_that_is_taken(site: Site) -> None:
     async with serving(site) as (host, port):
         other = make_site(MemoryStore())
         with pytest.raises(SetupError, match=f"{host}:{port}"):
-            await serve(other.app, other.authority, host=host, port=port)
+            await serve(other.app, host=host, port=port)
         with pytest.raises(SetupError):
-            await serve(other.app, other.authority, host="no.such.host.invalid")
+            await serve(other.app, host="no.such.host.invalid")
         with pytest.raises(SetupError):
-            await serve(other.app, other.authority, port=70_000)
+            await serve(other.app, port=70_000)
         assert (await exchange((host, port), b"GET /health HTTP/1.0\r\n\r\n")).endswith(b'{"message":"ok"}')
 
 
@@ -172,8 +172,8 @@ async def test_the_whole_way_over_tcp(site: Site) -> None:
         assert (ran.status_code, ran.json()["token"]) == (200, job.token)
         head = await client.head(job.path, headers=headers)
         assert (head.status_code, head.content) == (200, b"")
-        wrong = await client.put(job.path)
-        assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+        wrong = await client.put(job.events)
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
         login = await client.post("/api/login", json={"email": "ann@example.org", "password": PASSWORD})
         assert login.json()["token"].startswith("jp_log_")
         big = await client.post(job.events, content=b"x" * 3_000_000, headers=headers)

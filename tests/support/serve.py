@@ -29,7 +29,7 @@ async def main(folder: Path, port: int, rounds: int) -> None:
     passwords = Passwords(2, PasswordHasher(time_cost=rounds, memory_cost=1024, parallelism=1))
     authority = Authority(store, keyring, STANDARD, passwords, SystemClock(), secrets.token_bytes)
     app = create_app(authority, randomness=secrets.token_bytes)
-    await serve(app, authority, port=port, ready=lambda host, bound: print(host, bound, flush=True))
+    await serve(app, port=port, ready=lambda host, bound: print(host, bound, flush=True))
     print("closed", flush=True)
 
 

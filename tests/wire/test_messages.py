@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
 
-from jobpass.wire import messages
+from jobpass.server.routes import ROUTES
+from jobpass.wire import messages, power
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 SECRET = "jp_doc_secret"
@@ -34,6 +36,11 @@ SECRET = "jp_doc_secret"
             updated_at=AT,
             token=SECRET,
         ),
+        power.TokenAnswer(SECRET),
+        power.CollectedKey(SECRET),
+        power.NewUser("ann@example.org", SECRET),
+        power.NewPassword(SECRET, SECRET),
+        power.TokenForm(SECRET),
     ],
 )
 def test_no_secret_in_a_repr(message: msgspec.Struct) -> None:
@@ -43,11 +50,13 @@ def test_no_secret_in_a_repr(message: msgspec.Struct) -> None:
 
 
 def structs(ending: str) -> list[type[msgspec.Struct]]:
-    return [value for name, value in vars(messages).items() if name.endswith(ending)]
+    of_both = vars(messages) | vars(power)
+    return [value for name, value in of_both.items() if name.endswith(ending)]
 
 
 def test_requests_refuse_what_they_do_not_know_and_answers_do_not() -> None:
-    requests = [messages.LoginRequest, messages.NewJob, messages.NewEvent]
+    requests = [route.body for route in ROUTES if route.body not in (None, dict[str, Any]) and not route.form]
+    assert messages.NewEvent in requests
     for request in requests:
         assert request.__struct_config__.forbid_unknown_fields
     for answer in [*structs("Answer"), *structs("Page"), *structs("List"), messages.Message, messages.Problem]:

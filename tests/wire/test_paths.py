@@ -7,7 +7,8 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpass.server.routes import ROUTES, Router
+from jobpass.server.route import Router
+from jobpass.server.routes import ROUTES
 from jobpass.wire import paths
 
 UUID = "1075a3f8-0c5e-5b5a-9d2e-6f1b7a0c4d3e"
@@ -21,7 +22,7 @@ def test_every_template_is_served() -> None:
 def test_a_filled_path_finds_its_route() -> None:
     router = Router(ROUTES)
     for route in ROUTES:
-        found, uuid = router.find(route.method, paths.fill(route.template, uuid=UUID))
+        found, uuid = router.find(route.method, paths.fill(route.template, uuid=UUID, id=UUID))
         assert found is route
         assert uuid == (UUID if "{" in route.template else "")
 

@@ -14,9 +14,11 @@ from jobpass.authority.history import Checked, verify_all, verify_audit
 from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
+from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
 
 if TYPE_CHECKING:
+    from jobpass.authority.bearer import Bearer
     from jobpass.authority.passwords import Passwords
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
@@ -46,6 +48,8 @@ class Authority:
     ) -> None:
         gate = Gate(keyring, lifecycles)
         self._store = store
+        self._gate = gate
+        self._clock = clock
         self._keyring = keyring
         self.lifecycles = lifecycles
         self.audit = Audit(store, gate, keyring, clock, node)
@@ -64,6 +68,11 @@ class Authority:
             single_operator=single_operator,
         )
         self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
+
+    def admit(self, bearer: Bearer, action: str) -> None:
+        """Return if the bearer may do what concerns no job but its own, else raise as the gate does."""
+        at, own = self._clock.now(), bearer.verified.job_uuid
+        self._gate.admit(bearer, Access(action, at, job=own, address=bearer.address))
 
     async def check(self) -> None:
         """Return if the record can be written now, else raise ``StoreUnavailable``."""

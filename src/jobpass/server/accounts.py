@@ -1,22 +1,30 @@
-"""Log in, log out, and who am I."""
+"""Accounts: log in, log out, who am I, and who there is."""
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
+from jobpass.errors import UnknownPrincipal
 from jobpass.server import present
 from jobpass.server.body import read_body
 from jobpass.server.call import Call
+from jobpass.server.query import limit
 from jobpass.wire.messages import LoginAnswer, LoginRequest, MeAnswer, Message
+from jobpass.wire.power import NewPassword, NewUser, UserAnswer, UserList
 from jobpass.wire.strict import decode
 
 _login = msgspec.json.Decoder(LoginRequest)
+_new_user = msgspec.json.Decoder(NewUser)
+_new_password = msgspec.json.Decoder(NewPassword)
+_number = re.compile(r"[0-9]{1,18}")
 
 
 async def login(call: Call) -> LoginAnswer:
     """``POST /api/login``"""
     request = decode(await read_body(call), _login)
-    return present.logged_in(await call.authority.accounts.login(request.email, request.password))
+    return present.logged_in(await call.authority.accounts.login(request.email, request.password, call.address))
 
 
 async def logout(call: Call) -> Message:
@@ -28,3 +36,44 @@ async def logout(call: Call) -> Message:
 async def me(call: Call) -> MeAnswer:
     """``GET /api/me``"""
     return present.me(await call.authority.accounts.me(call.bearer))
+
+
+async def create(call: Call) -> UserAnswer:
+    """``POST /api/users``"""
+    new = decode(await read_body(call), _new_user)
+    return present.user(await call.authority.accounts.create(new.email, new.password, new.role, call.bearer))
+
+
+async def list_users(call: Call) -> UserList:
+    """``GET /api/users``"""
+    page = await call.authority.accounts.list(call.bearer, after=call.query.get("after"), limit=limit(call.query))
+    return UserList([present.user(user) for user in page.items], page.next)
+
+
+async def show(call: Call) -> UserAnswer:
+    """``GET /api/users/{id}``"""
+    return present.user(await call.authority.accounts.read(call.bearer, _user_id(call)))
+
+
+async def disable(call: Call) -> UserAnswer:
+    """``POST /api/users/{id}/disable``"""
+    return present.user(await call.authority.accounts.set_active(call.bearer, _user_id(call), active=False))
+
+
+async def enable(call: Call) -> UserAnswer:
+    """``POST /api/users/{id}/enable``"""
+    return present.user(await call.authority.accounts.set_active(call.bearer, _user_id(call), active=True))
+
+
+async def password(call: Call) -> UserAnswer:
+    """``POST /api/users/{id}/password``"""
+    new = decode(await read_body(call), _new_password)
+    changed = await call.authority.accounts.set_password(call.bearer, _user_id(call), new.password, new.present)
+    return present.user(changed)
+
+
+def _user_id(call: Call) -> int:
+    """The id in the path; what cannot be one is an account that nobody knows."""
+    if _number.fullmatch(call.id) is None or not call.id.isascii():
+        raise UnknownPrincipal("There is no such account.", id=call.id[:64])
+    return int(call.id)

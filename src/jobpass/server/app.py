@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jobpass.errors import Error, StoreUnavailable
+from jobpass.errors import Denied, Error, InvalidToken, LoginFailed, StoreUnavailable, TooMany, UnknownJob
 from jobpass.server.bearer import identify
 from jobpass.server.body import ClientGone
 from jobpass.server.call import Call, Receive, Scope, Send
+from jobpass.server.counters import Counters
 from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
 from jobpass.server.query import parse_query
-from jobpass.server.routes import ROUTES, Router
-from jobpass.wire.problems import scrub, to_problem
+from jobpass.server.route import Router
+from jobpass.server.routes import ROUTES
+from jobpass.wire.problems import INTERNAL, scrub, to_problem
 
 if TYPE_CHECKING:
     from jobpass.authority.authority import Authority
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 """What a body may have unless a setting says otherwise."""
 
+NOTED: Final = (InvalidToken, Denied, LoginFailed, TooMany, UnknownJob)
+"""Refusals that the audit notes, with their true reason; a job that is hidden is one that is unknown."""
+
 Headers = list[tuple[bytes, bytes]]
 
 access_log = logging.getLogger("jobpass.access")
@@ -34,6 +39,7 @@ log = logging.getLogger("jobpass.server")
 
 _encode = msgspec.json.Encoder().encode
 _request_id = re.compile(rb"[\x21-\x7e]{1,64}")
+_subject = re.compile(r"[0-9a-f-]{1,36}")  # a uuid or an id, and nothing that could be a token
 _showable = re.compile(r"[A-Za-z0-9/_.…-]{1,128}")
 
 
@@ -48,10 +54,14 @@ def create_app(
 
 
 class App:
-    """An ASGI 3 application. ``instance`` begins the request ids that it makes."""
+    """An ASGI 3 application. ``instance`` begins the request ids that it makes.
+
+    ``authority`` may be replaced by another one on the same store while requests are under way.
+    """
 
     def __init__(self, authority: Authority, router: Router, instance: str, body_limit_bytes: int) -> None:
-        self._authority = authority
+        self.authority = authority
+        self.counters = Counters()
         self._router = router
         self._instance = instance
         self._numbers = count(1)
@@ -68,8 +78,8 @@ class App:
         if scope["type"] != "http":
             await _other(scope, receive, send)
             return
-        started = perf_counter() if access_log.isEnabledFor(logging.INFO) else None
-        call = Call(scope, receive, self._authority, self._deadlines, self._body_limit_bytes)
+        started = perf_counter()
+        call = Call(scope, receive, self.authority, self.counters, self._deadlines, self._body_limit_bytes)
         call.request_id = self._request_id(call)
         reason = ""
         try:
@@ -83,12 +93,14 @@ class App:
             reason = type(error).__name__
             status, extra, body = self._refuse(error, call)
         await _send(send, scope["method"], status, call, extra, body)
-        if started is not None:
-            _log_access(scope, call, status, reason, perf_counter() - started)
+        seconds = perf_counter() - started
+        self.counters.answered(scope["method"], call.template, status, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            _log_access(scope, call, status, reason, seconds)
 
     async def _answer(self, scope: Scope, call: Call) -> bytes:
         """The body of a good answer: the route, the token, the query, then the handler with the body."""
-        route, call.uuid = self._router.find(scope["method"], scope["path"])
+        route, call.id = self._router.find(scope["method"], scope["path"])
         call.template = route.template
         if route.bearer:
             call.presented = await identify(call)
@@ -105,6 +117,10 @@ class App:
 
     def _refuse(self, error: Exception, call: Call) -> tuple[int, Headers, bytes]:
         status, headers, body = to_problem(error, call.request_id)
+        self.counters.refused(error.code if isinstance(error, Error) else INTERNAL)
+        if isinstance(error, NOTED):
+            subject = call.id if _subject.fullmatch(call.id) else None
+            call.authority.audit.note_refusal(error, call.template, call.presented, call.address, subject)
         if isinstance(error, StoreUnavailable):
             self._tell_store(error, call)
         elif status >= 500:
@@ -124,7 +140,7 @@ _NO_HEADERS: Final[Headers] = []
 
 async def _send(send: Send, method: str, status: int, call: Call, extra: Headers, body: bytes) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", call.media_type),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-request-id", call.request_id.encode("ascii")),

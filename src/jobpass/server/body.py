@@ -1,11 +1,15 @@
-"""Bodies as they come in: bounded in size and time, and of one type."""
+"""Bodies as they come in: bounded in size and time, and of the type that the route reads."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+import msgspec
 
 from jobpass.errors import InvalidInput, TooLarge, WrongContentType
+from jobpass.wire.power import TokenForm
 from jobpass.wire.strict import BODY
 
 if TYPE_CHECKING:
@@ -15,11 +19,16 @@ DRAINED_BYTES: Final = 16 * 1024 * 1024
 """Of a body too large, so much is read and dropped, so that a client which only writes gets to read the answer."""
 
 
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_MEMBERS: Final = 32
+"""Of a form; more are refused unread."""
+
+
 class ClientGone(Exception):  # noqa: N818 - no error: nobody is left to be told
     """The client closed the connection before its request was whole."""
 
 
-async def read_body(call: Call) -> bytes:
+async def read_body(call: Call, media_type: str = "application/json") -> bytes:
     """The whole body. Raises ``TooLarge``, ``WrongContentType`` (only if there is a body), or ``ClientGone``."""
     deadlines = call.deadlines
     task = deadlines.begin()
@@ -36,8 +45,23 @@ async def read_body(call: Call) -> bytes:
         call.close = True
         raise InvalidInput.at(BODY, "did not come in time")
     if body:
-        _check_type(call)
+        _check_type(call, media_type)
     return body
+
+
+async def read_form(call: Call) -> TokenForm:
+    """The form of RFC 7662 and RFC 7009. Members that are not known are passed over, as RFC 6749 §3.2 asks."""
+    body = await read_body(call, FORM)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_MEMBERS)
+    except ValueError:  # not UTF-8, before or behind the percent signs, or too many members
+        raise InvalidInput.at("form._body", "is not a form") from None
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidInput.at("form._body", "has a member that comes twice")
+    if not members.get("token"):
+        raise InvalidInput.at("form.token", "is required")
+    return msgspec.convert(members, TokenForm)
 
 
 async def _read(call: Call) -> bytes:
@@ -63,14 +87,14 @@ async def _read(call: Call) -> bytes:
     return b"".join(chunks)
 
 
-def _check_type(call: Call) -> None:
-    """JSON only, in UTF-8 if a charset is told (RFC 8259 §8.1)."""
+def _check_type(call: Call, media_type: str) -> None:
+    """One type only, in UTF-8 if a charset is told (RFC 8259 §8.1)."""
     values = call.header_values(b"content-type")
-    if values == (b"application/json",):
+    if values == (media_type.encode(),):
         return
     if len(values) == 1:
         media, _, parameters = values[0].decode("latin-1").lower().partition(";")
         told = parameters.replace(" ", "").replace('"', "").rstrip(";")
-        if media.strip() == "application/json" and told in ("", "charset=utf-8", "charset=utf8"):
+        if media.strip() == media_type and told in ("", "charset=utf-8", "charset=utf8"):
             return
-    raise WrongContentType("The body must be application/json.", expected="application/json")
+    raise WrongContentType(f"The body must be {media_type}.", expected=media_type)

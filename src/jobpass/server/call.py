@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobpass.errors import MissingToken
 
 if TYPE_CHECKING:
     from jobpass.authority.authority import Authority
     from jobpass.authority.bearer import Bearer
+    from jobpass.server.counters import Counters
     from jobpass.server.deadlines import Deadlines
+
+JSON: Final = b"application/json"
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,8 +23,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Call:
     """A request on its way; what is not known yet is empty.
 
-    ``uuid`` is the path's, as it came. ``text`` is the bearer text: for the answer to an event, and for nothing else.
-    ``close`` says that the connection ends with the answer.
+    ``id`` is the path's uuid or id, as it came. ``text`` is the bearer text: for the answer to an event, and nothing
+    else. ``close`` says that the connection ends with the answer.
     """
 
     __slots__ = (
@@ -31,18 +34,26 @@ class Call:
         "authority",
         "body_limit_bytes",
         "close",
+        "counters",
         "deadlines",
+        "id",
+        "media_type",
         "presented",
         "query",
         "receive",
         "request_id",
         "template",
         "text",
-        "uuid",
     )
 
     def __init__(
-        self, scope: Scope, receive: Receive, authority: Authority, deadlines: Deadlines, body_limit_bytes: int
+        self,
+        scope: Scope,
+        receive: Receive,
+        authority: Authority,
+        counters: Counters,
+        deadlines: Deadlines,
+        body_limit_bytes: int,
     ) -> None:
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._fields = dict(self._headers)
@@ -50,12 +61,14 @@ class Call:
         self.address: str | None = client[0] if client else None
         self.receive = receive
         self.authority = authority
+        self.counters = counters
         self.deadlines = deadlines
         self.body_limit_bytes = body_limit_bytes
         self.request_id = ""
         self.template = ""
-        self.uuid = ""
+        self.id = ""
         self.text = ""
+        self.media_type = JSON
         self.query: dict[str, str] = {}
         self.presented: Bearer | None = None
         self.close = False

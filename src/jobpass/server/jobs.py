@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -14,11 +14,21 @@ from jobpass.server.body import read_body
 from jobpass.server.call import Call
 from jobpass.server.query import MAX_SEQUENCE, integer, limit
 from jobpass.wire.messages import EventAnswer, HistoryPage, JobAnswer, JobList, NewJob, VerifyAnswer
+from jobpass.wire.power import DeletedAnswer, RotateRequest, TokenAnswer
 from jobpass.wire.strict import decode, decode_event, to_python
+
+if TYPE_CHECKING:
+    from jobpass.records import Event
 
 KEY: Final = "header.Idempotency-Key"
 
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""A page of a history ends before it has more data than this, after one event at least."""
+SLICE: Final = 50
+"""Events that are read at once for a page, so that a page of large ones is not in memory before it is cut."""
+
 _new_job = msgspec.json.Decoder(NewJob)
+_rotate = msgspec.json.Decoder(RotateRequest)
 _uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _key = re.compile(rb"[\x21-\x7e]{1,255}")
 
@@ -39,7 +49,7 @@ async def create(call: Call) -> JobAnswer:
         archive_path=wanted.archive_path,
         session=wanted.session,
     )
-    return present.job(made.job, made.data, made.token)
+    return present.job(made.job, call.authority.lifecycles, made.data, made.token)
 
 
 async def list_jobs(call: Call) -> JobList:
@@ -55,20 +65,32 @@ async def list_jobs(call: Call) -> JobList:
         after=query.get("after"),
         limit=limit(query),
     )
-    return JobList([present.job(job) for job in page.items], page.next)
+    return JobList([present.job(job, call.authority.lifecycles) for job in page.items], page.next)
 
 
 async def show(call: Call) -> JobAnswer:
     """``GET /api/pipelinejobs/{uuid}``"""
     job, data = await call.authority.jobs.read(call.bearer, job_uuid(call))
-    return present.job(job, data)
+    return present.job(job, call.authority.lifecycles, data)
 
 
 async def history(call: Call) -> HistoryPage:
     """``GET /api/pipelinejobs/{uuid}/history``"""
     after = integer(call.query, "after", 0, 0, MAX_SEQUENCE)
-    count = limit(call.query)
-    return present.history(await call.authority.jobs.history(call.bearer, job_uuid(call), after, count), count)
+    count, uuid = limit(call.query), job_uuid(call)
+    events: list[Event] = []
+    size = 0
+    while True:
+        wanted = min(SLICE, count - len(events))
+        found = await call.authority.jobs.history(call.bearer, uuid, after, wanted)
+        for event in found:
+            size += len(event.data)
+            if size > PAGE_BYTES and events:
+                return present.history(events, more=True)
+            events.append(event)
+        if len(found) < wanted or len(events) == count:
+            return present.history(events, more=len(events) == count)
+        after = events[-1].sequence
 
 
 async def verify(call: Call) -> VerifyAnswer:
@@ -81,14 +103,33 @@ async def submit_event(call: Call) -> EventAnswer:
     bearer, uuid, key = call.bearer, job_uuid(call), _idempotency_key(call)
     event = decode_event(await read_body(call))
     outcome = await call.authority.jobs.submit_event(bearer, uuid, event.name, bytes(event.data), key)
+    call.counters.accepted(event.name)
     return present.accepted(uuid, outcome, call.text if bearer.verified.kind == "document" else None)
+
+
+async def token(call: Call) -> TokenAnswer:
+    """``POST /api/pipelinejobs/{uuid}/token``"""
+    return TokenAnswer(await call.authority.jobs.token(call.bearer, job_uuid(call)))
+
+
+async def rotate(call: Call) -> TokenAnswer:
+    """``POST /api/pipelinejobs/{uuid}/token/rotate``: the body may be absent."""
+    body = await read_body(call)
+    wanted = decode(body, _rotate) if body else RotateRequest()
+    return TokenAnswer(await call.authority.jobs.rotate(call.bearer, job_uuid(call), wanted.grace_seconds))
+
+
+async def delete(call: Call) -> DeletedAnswer:
+    """``DELETE /api/pipelinejobs/{uuid}``"""
+    job = await call.authority.jobs.delete(call.bearer, job_uuid(call))
+    return DeletedAnswer(job.uuid, deleted=True)
 
 
 def job_uuid(call: Call) -> str:
     """The uuid in the path; what cannot be one is a job that nobody knows."""
-    if _uuid.fullmatch(call.uuid) is None:
-        raise UnknownJob(call.uuid[:64])
-    return call.uuid
+    if _uuid.fullmatch(call.id) is None:
+        raise UnknownJob(call.id[:64])
+    return call.id
 
 
 def _idempotency_key(call: Call) -> str | None:

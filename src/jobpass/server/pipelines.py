@@ -36,6 +36,6 @@ async def list_pipelines(call: Call) -> Raw:
 
 async def show(call: Call) -> Raw:
     """``GET /api/pipelines/{uuid}``"""
-    if len(call.uuid) != 36 or not call.uuid.isascii():
-        raise UnknownPipeline("There is no such pipeline.", uuid=call.uuid[:64])
-    return present.pipeline(await call.authority.pipelines.read(call.bearer, call.uuid))
+    if len(call.id) != 36 or not call.id.isascii():
+        raise UnknownPipeline("There is no such pipeline.", uuid=call.id[:64])
+    return present.pipeline(await call.authority.pipelines.read(call.bearer, call.id))

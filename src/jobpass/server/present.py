@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from jobpass.wire.messages import (
@@ -16,14 +17,28 @@ from jobpass.wire.messages import (
     MeAnswer,
     VerifyAnswer,
 )
+from jobpass.wire.power import (
+    AdminKeyAnswer,
+    AuditAnswer,
+    IntrospectionAnswer,
+    LifecycleAnswer,
+    LifecycleEvent,
+    LifecycleState,
+    UserAnswer,
+)
 
 if TYPE_CHECKING:
     from jobpass.authority.accounts import LoggedIn
+    from jobpass.authority.introspection import Introspected
     from jobpass.authority.jobs import Accepted
-    from jobpass.records import Event, Job, Page, Pipeline, Session
+    from jobpass.lifecycle.model import Lifecycle
+    from jobpass.lifecycle.registry import Lifecycles
+    from jobpass.records import AdminKey, AuditEntry, Event, Job, Page, Pipeline, Principal, Session
+
+_object = msgspec.json.Decoder(dict[str, Any])
 
 
-def job(record: Job, data: bytes | None = None, token: str | UnsetType = UNSET) -> JobAnswer:
+def job(record: Job, lifecycles: Lifecycles, data: bytes | None = None, token: str | UnsetType = UNSET) -> JobAnswer:
     """A job, with its data where one is asked for, and with its token where one is given out."""
     return JobAnswer(
         uuid=record.uuid,
@@ -38,6 +53,8 @@ def job(record: Job, data: bytes | None = None, token: str | UnsetType = UNSET) 
         owner=record.owner,
         created_at=record.created_at,
         updated_at=record.updated_at,
+        # A lifecycle can be gone from the settings; its jobs are still there.
+        final=record.lifecycle in lifecycles and record.state in lifecycles.get(record.lifecycle).final,
         data=UNSET if data is None else Raw(data),
         token=token,
     )
@@ -50,8 +67,8 @@ def accepted(uuid: str, outcome: Accepted, presented: str | None) -> EventAnswer
     return EventAnswer(uuid, event.state, event.name, event.sequence, event.uuid, token)
 
 
-def history(events: list[Event], limit: int) -> HistoryPage:
-    """One page of a history; there may be more if it is full."""
+def history(events: list[Event], *, more: bool) -> HistoryPage:
+    """One page of a history; ``more`` says that there may be another."""
     entries = [
         HistoryEntry(
             event.sequence,
@@ -65,7 +82,7 @@ def history(events: list[Event], limit: int) -> HistoryPage:
         )
         for event in events
     ]
-    return HistoryPage(entries, events[-1].sequence if len(events) == limit else None)
+    return HistoryPage(entries, events[-1].sequence if more else None)
 
 
 def verified(record: Job, broken_at: int | None) -> VerifyAnswer:
@@ -111,4 +128,77 @@ def me(session: Session) -> MeAnswer:
         is_admin=principal.role == "operator",
         role=principal.role,
         credential=CredentialAnswer(credential.id, credential.kind, credential.expires_at),
+    )
+
+
+def user(principal: Principal) -> UserAnswer:
+    """An account."""
+    return UserAnswer(principal.id, principal.email, principal.role, principal.active, principal.created_at)
+
+
+def admin_key(key: AdminKey) -> AdminKeyAnswer:
+    """A request for an admin key."""
+    return AdminKeyAnswer(
+        id=key.id,
+        state=key.state,
+        requester=key.requester,
+        use_case=key.use_case,
+        storage=key.storage,
+        lifetime_seconds=key.lifetime_seconds,
+        scope=_object.decode(key.scope),
+        request_hash=key.request_hash,
+        requested_at=key.requested_at,
+        reviewer=key.reviewer,
+        reviewed_at=key.reviewed_at,
+        reason=key.reason,
+        collected_at=key.collected_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+def lifecycle(one: Lifecycle) -> LifecycleAnswer:
+    """A state machine as data."""
+    table: dict[str, dict[str, str]] = {state.name: {} for state in one.states}
+    for (state, event), after in one.table.items():
+        table[state][event] = after
+    return LifecycleAnswer(
+        one.name,
+        one.description,
+        one.initial,
+        [LifecycleState(state.name, state.description, state.final) for state in one.states],
+        [LifecycleEvent(event.name, event.description, event.admin_only) for event in one.events],
+        table,
+        sorted(one.admin_only),
+    )
+
+
+def audit_entry(entry: AuditEntry) -> AuditAnswer:
+    """One entry of the audit."""
+    return AuditAnswer(
+        entry.node,
+        entry.sequence,
+        entry.at,
+        entry.name,
+        entry.principal,
+        entry.credential,
+        entry.address,
+        entry.subject,
+        Raw(entry.data),
+        entry.link.hex(),
+    )
+
+
+def introspected(found: Introspected | None) -> IntrospectionAnswer:
+    """What a token is; the same for all that are not active."""
+    if found is None:
+        return IntrospectionAnswer(active=False)
+    return IntrospectionAnswer(
+        active=True,
+        token_type="Bearer",  # noqa: S106 - the scheme's name
+        kind=found.kind,
+        sub=found.sub,
+        exp=UNSET if found.exp is None else found.exp,
+        iat=UNSET if found.iat is None else found.iat,
+        job=UNSET if found.job is None else found.job,
+        scope=found.scope,
     )

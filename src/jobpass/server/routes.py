@@ -1,89 +1,275 @@
-"""The routes as one table, and the way from a path to its row."""
+"""The routes as one table."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
+from jobpass import errors
+from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
+from jobpass.server.route import Route
+from jobpass.wire import messages, paths, power
 
-from jobpass.errors import UnknownRoute, WrongMethod
-from jobpass.server import accounts, health, jobs, pipelines
-from jobpass.server.call import Call
-from jobpass.wire import paths
+PAGE: Final = ("after", "limit")
+MEETS_LIFECYCLE: Final = (errors.UnknownJob, errors.UnknownEvent, errors.IllegalTransition, errors.IdempotencyConflict)
+REVIEW: Final = (errors.UnknownCredential, errors.Conflict)
 
-Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw]]
+_JOBS: Final = (
+    Route(
+        "POST",
+        paths.JOB_EVENTS,
+        jobs.submit_event,
+        "records an event",
+        messages.EventAnswer,
+        body=messages.NewEvent,
+        refuses=MEETS_LIFECYCLE,
+    ),
+    Route(
+        "GET",
+        paths.JOB_HISTORY,
+        jobs.history,
+        "shows its events",
+        messages.HistoryPage,
+        query=PAGE,
+        refuses=(errors.UnknownJob,),
+    ),
+    Route(
+        "GET",
+        paths.JOB_VERIFY,
+        jobs.verify,
+        "checks the chain of its history",
+        messages.VerifyAnswer,
+        refuses=(errors.UnknownJob,),
+    ),
+    Route("GET", paths.JOB, jobs.show, "shows a job", messages.JobAnswer, refuses=(errors.UnknownJob,)),
+    Route(
+        "DELETE",
+        paths.JOB,
+        jobs.delete,
+        "deletes a job with its history",
+        power.DeletedAnswer,
+        refuses=(errors.UnknownJob,),
+    ),
+    Route(
+        "POST",
+        paths.JOB_TOKEN,
+        jobs.token,
+        "gives the job's document token again",
+        power.TokenAnswer,
+        refuses=(errors.UnknownJob,),
+    ),
+    Route(
+        "POST",
+        paths.JOB_ROTATE,
+        jobs.rotate,
+        "gives a new document token and ends the one before",
+        power.TokenAnswer,
+        body=power.RotateRequest,
+        refuses=(errors.UnknownJob,),
+    ),
+    Route(
+        "POST",
+        paths.JOBS,
+        jobs.create,
+        "makes a job, or finds it again; gives its document token",
+        messages.JobAnswer,
+        body=messages.NewJob,
+        refuses=(errors.JobExists,),
+    ),
+    Route(
+        "GET",
+        paths.JOBS,
+        jobs.list_jobs,
+        "lists the jobs that the token may see",
+        messages.JobList,
+        query=("state", "pipeline_uuid", *PAGE),
+        refuses=(errors.UnknownJob,),
+    ),
+    Route(
+        "POST",
+        paths.PIPELINES,
+        pipelines.put,
+        "registers a pipeline, or changes one's own",
+        dict[str, Any],
+        body=dict[str, Any],
+        refuses=(errors.AlreadyExists,),
+    ),
+    Route("GET", paths.PIPELINES, pipelines.list_pipelines, "lists pipelines", messages.PipelineList, query=PAGE),
+    Route(
+        "GET",
+        paths.PIPELINE,
+        pipelines.show,
+        "shows a pipeline",
+        dict[str, Any],
+        refuses=(errors.UnknownPipeline,),
+    ),
+    Route("GET", paths.LIFECYCLES, lifecycles.list_lifecycles, "lists all lifecycles", power.LifecycleList),
+)
 
+_PEOPLE: Final = (
+    Route(
+        "POST",
+        paths.LOGIN,
+        accounts.login,
+        "gives a login token for an address and a password",
+        messages.LoginAnswer,
+        body=messages.LoginRequest,
+        bearer=False,
+        refuses=(errors.LoginFailed, errors.TooMany),
+    ),
+    Route("POST", paths.LOGOUT, accounts.logout, "ends the login token that is presented", messages.Message),
+    Route("GET", paths.ME, accounts.me, "tells who the token speaks for", messages.MeAnswer),
+    Route(
+        "POST",
+        paths.USERS,
+        accounts.create,
+        "makes an account",
+        power.UserAnswer,
+        body=power.NewUser,
+        refuses=(errors.AlreadyExists, errors.TooMany),
+    ),
+    Route("GET", paths.USERS, accounts.list_users, "lists accounts", power.UserList, query=PAGE),
+    Route("GET", paths.USER, accounts.show, "shows an account", power.UserAnswer, refuses=(errors.UnknownPrincipal,)),
+    Route(
+        "POST",
+        paths.USER_DISABLE,
+        accounts.disable,
+        "disables an account and ends its tokens",
+        power.UserAnswer,
+        refuses=(errors.UnknownPrincipal, errors.Conflict),
+    ),
+    Route(
+        "POST",
+        paths.USER_ENABLE,
+        accounts.enable,
+        "enables an account again",
+        power.UserAnswer,
+        refuses=(errors.UnknownPrincipal,),
+    ),
+    Route(
+        "POST",
+        paths.USER_PASSWORD,
+        accounts.password,
+        "sets a new password and ends the account's login tokens",
+        power.UserAnswer,
+        body=power.NewPassword,
+        refuses=(errors.UnknownPrincipal, errors.LoginFailed, errors.TooMany),
+    ),
+)
 
-class Route(Struct, frozen=True):
-    """One row: who may come (``bearer`` says that a token is needed), and which query parameters are read."""
+_POWER: Final = (
+    Route(
+        "POST",
+        paths.ADMIN_KEYS,
+        admin_keys.request,
+        "asks for an admin key",
+        power.AdminKeyAnswer,
+        body=power.NewAdminKey,
+    ),
+    Route("GET", paths.ADMIN_KEYS, admin_keys.list_keys, "lists requests", power.AdminKeyList, query=PAGE),
+    Route(
+        "GET",
+        paths.ADMIN_LIFETIME,
+        admin_keys.lifetime,
+        "tells the lifetime of a key that asks for none",
+        power.LifetimeAnswer,
+    ),
+    Route(
+        "GET",
+        paths.ADMIN_KEY,
+        admin_keys.show,
+        "shows a request and what became of it",
+        power.AdminKeyAnswer,
+        refuses=(errors.UnknownCredential,),
+    ),
+    Route(
+        "PUT",
+        paths.ADMIN_KEY,
+        admin_keys.change,
+        "asks for something else; needs a new review",
+        power.AdminKeyAnswer,
+        body=power.NewAdminKey,
+        refuses=REVIEW,
+    ),
+    Route(
+        "POST",
+        paths.ADMIN_KEY_APPROVE,
+        admin_keys.approve,
+        "approves exactly what the hash names",
+        power.AdminKeyAnswer,
+        body=power.Approval,
+        refuses=REVIEW,
+    ),
+    Route(
+        "POST",
+        paths.ADMIN_KEY_DENY,
+        admin_keys.deny,
+        "refuses a request, with a reason",
+        power.AdminKeyAnswer,
+        body=power.Denial,
+        refuses=REVIEW,
+    ),
+    Route(
+        "POST",
+        paths.ADMIN_KEY_COLLECT,
+        admin_keys.collect,
+        "gives the key out, once",
+        power.CollectedKey,
+        refuses=REVIEW,
+    ),
+    Route(
+        "POST",
+        paths.ADMIN_KEY_REVOKE,
+        admin_keys.revoke,
+        "ends a key and all its tokens",
+        power.AdminKeyAnswer,
+        body=power.Revocation,
+        refuses=REVIEW,
+    ),
+    Route(
+        "POST",
+        paths.INTROSPECT,
+        oauth.introspect,
+        "tells what a token is (RFC 7662)",
+        power.IntrospectionAnswer,
+        body=power.TokenForm,
+        form=True,
+    ),
+    Route(
+        "POST",
+        paths.REVOKE,
+        oauth.revoke,
+        "ends a token (RFC 7009)",
+        power.Nothing,
+        body=power.TokenForm,
+        form=True,
+    ),
+)
 
-    method: str
-    template: str
-    handler: Handler
-    bearer: bool = True
-    query: tuple[str, ...] = ()
+_OPERATING: Final = (
+    Route(
+        "GET",
+        paths.AUDIT,
+        audit.page,
+        "shows the audit",
+        power.AuditPage,
+        query=("name", "principal", "since", "until", *PAGE),
+    ),
+    Route("GET", paths.METRICS, metrics.show, "shows the metrics", str, media_type="text/plain"),
+    Route("GET", paths.HEALTH, health.health, "the process answers", messages.Message, bearer=False),
+    Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
+)
 
+_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *_OPERATING)
 
 ROUTES: Final = (
-    Route("POST", paths.JOB_EVENTS, jobs.submit_event),
-    Route("GET", paths.JOB_HISTORY, jobs.history, query=("after", "limit")),
-    Route("GET", paths.JOB_VERIFY, jobs.verify),
-    Route("GET", paths.JOB, jobs.show),
-    Route("POST", paths.JOBS, jobs.create),
-    Route("GET", paths.JOBS, jobs.list_jobs, query=("state", "pipeline_uuid", "after", "limit")),
-    Route("POST", paths.PIPELINES, pipelines.put),
-    Route("GET", paths.PIPELINES, pipelines.list_pipelines, query=("after", "limit")),
-    Route("GET", paths.PIPELINE, pipelines.show),
-    Route("POST", paths.LOGIN, accounts.login, bearer=False),
-    Route("POST", paths.LOGOUT, accounts.logout),
-    Route("GET", paths.ME, accounts.me),
-    Route("GET", paths.HEALTH, health.health, bearer=False),
-    Route("GET", paths.READY, health.ready, bearer=False),
+    *_DOCUMENTED,
+    Route(
+        "GET",
+        paths.OPENAPI,
+        openapi.showing(_DOCUMENTED, paths.OPENAPI),
+        "describes all of this (OpenAPI 3.1)",
+        dict[str, Any],
+        bearer=False,
+    ),
 )
 """Every route, the one whose speed counts first."""
-
-_slashes = re.compile("//+")
-
-
-class Router:
-    """Finds the row for a method and a path. ``//`` counts as ``/``, and one ``/`` at the end does not count."""
-
-    def __init__(self, routes: tuple[Route, ...]) -> None:
-        self._methods: dict[str, dict[str, Route]] = {}
-        for route in routes:
-            methods = self._methods.setdefault(route.template, {})
-            methods[route.method] = route
-            if route.method == "GET":
-                methods["HEAD"] = route
-        # Templates have at most one blank, {uuid}: what stands before and after it tells them apart.
-        self._blanks: list[tuple[str, str, dict[str, Route]]] = []
-        for template, methods in self._methods.items():
-            before, blank, after = template.partition("{uuid}")
-            if blank:
-                self._blanks.append((before, after, methods))
-
-    def find(self, method: str, path: str) -> tuple[Route, str]:
-        """The row and the uuid in the path (or ""); ``UnknownRoute`` or ``WrongMethod``."""
-        if "//" in path:
-            path = _slashes.sub("/", path)
-        if path[-1:] == "/" and path != "/":
-            path = path[:-1]
-        methods, uuid = self._match(path)
-        route = methods.get(method)
-        if route is None:
-            raise WrongMethod("This path does not answer to that method.", allowed=sorted(methods))
-        return route, uuid
-
-    def _match(self, path: str) -> tuple[dict[str, Route], str]:
-        for before, after, methods in self._blanks:
-            if path.startswith(before) and path.endswith(after):
-                uuid = path[len(before) : len(path) - len(after)]
-                if uuid and "/" not in uuid:
-                    return methods, uuid
-        exact = self._methods.get(path)
-        if exact is None or "{" in path:
-            raise UnknownRoute("Nothing answers at this path.")
-        return exact, ""

@@ -8,18 +8,20 @@ import logging
 import resource
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 import uvloop
 
 from jobpass.errors import SetupError, StoreUnavailable
+from jobpass.server.metrics import MetricsApp
 from jobpass.server.protocol import Protocol
 
 if TYPE_CHECKING:
-    from jobpass.authority.authority import Authority
     from jobpass.server.app import App
 
 KEEP_ALIVE_SECONDS: Final = 75
@@ -33,7 +35,11 @@ OPEN_FILES: Final = 4096
 MAX_PORT: Final = 65_535
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
+METRICS_HOST: Final = "127.0.0.1"
+"""A port of its own for the metrics asks for no token, so it is for this machine only."""
+
 Ready = Callable[[str, int], None]
+
 
 log = logging.getLogger("jobpass.server")
 
@@ -44,41 +50,65 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve(
-    app: App, authority: Authority, *, host: str = "127.0.0.1", port: int = 0, ready: Ready | None = None
+    app: App,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    certfile: Path | None = None,
+    keyfile: Path | None = None,
+    metrics_port: int | None = None,
+    ready: Ready | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT (or cancellation), then close the authority.
+    """Serve until SIGTERM or SIGINT (or cancellation), then close the application's authority.
 
-    ``port`` 0 takes a free one; ``ready`` is called with host and port once connections are accepted. Raises
-    ``SetupError`` if it cannot listen there; the authority is closed then too.
+    ``port`` 0 takes a free one; ``ready`` is called with host and port once connections are accepted. With a
+    ``certfile`` (chain and, unless ``keyfile`` has it, the unlocked key; PEM) it speaks TLS. ``metrics_port`` shows the
+    metrics to everybody on this machine. Raises ``SetupError`` if it cannot listen there or use the certificate; the
+    authority is closed then too.
     """
     try:
-        listener = _listen(host, port)
-        _allow_files()
-        await _serve(app, authority, listener, ready)
+        with contextlib.ExitStack() as listeners:
+            tls = _tls(certfile, keyfile)
+            listener = listeners.enter_context(_listen(host, port))
+            servers = [(Server(app, listener, tls, ready), listener)]
+            if metrics_port is not None:
+                listener = listeners.enter_context(_listen(METRICS_HOST, metrics_port))
+                servers.append((Server(MetricsApp(app.counters), listener), listener))
+            _allow_files()
+            await _serve(app, servers)
     finally:
-        await authority.close()
+        await app.authority.close()
 
 
-async def _serve(app: App, authority: Authority, listener: socket.socket, ready: Ready | None) -> None:
-    server = Server(app, lambda: ready(*listener.getsockname()[:2]) if ready is not None else None)
-    chores = asyncio.create_task(_chores(app, authority, server))
+async def _serve(app: App, servers: list[tuple[Server, socket.socket]]) -> None:
+    main = servers[0][0]
+    chores = asyncio.create_task(_chores(app, main))
+    others = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers[1:]]
     try:
-        with _signals(server):
-            await server.serve(sockets=[listener])
+        with _signals(main):
+            await main.serve(sockets=[servers[0][1]])
     except asyncio.CancelledError:
-        server.should_exit = True
-        if server.started:
-            await server.shutdown(sockets=[listener])
+        main.should_exit = True
+        if main.started:
+            await main.shutdown(sockets=[servers[0][1]])
         raise
     finally:
+        for server, _ in servers[1:]:
+            server.should_exit = True
         chores.cancel()
-        await asyncio.wait([chores])
+        await asyncio.wait([chores, *others])
 
 
 class Server(uvicorn.Server):
     """Uvicorn, with signals and the news of its start handled here."""
 
-    def __init__(self, app: App, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: App | MetricsApp,
+        listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
+        ready: Ready | None = None,
+    ) -> None:
         config = uvicorn.Config(
             app,
             http=Protocol,
@@ -93,13 +123,17 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=STOP_SECONDS,
             backlog=BACKLOG,
         )
+        config.load()
+        config.ssl = tls
         super().__init__(config)
-        self._on_start = on_start
+        self._listener = listener
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell so."""
         await super().startup(sockets=sockets)
-        self._on_start()
+        if self._ready is not None:
+            self._ready(*self._listener.getsockname()[:2])
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,16 +162,38 @@ def _signals(server: Server) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _chores(app: App, authority: Authority, server: Server) -> None:
+async def _chores(app: App, server: Server) -> None:
     while True:
         await asyncio.sleep(1)
         app.tick(stopping=server.should_exit)
         try:
-            await authority.tend()
+            await app.authority.tend()
         except StoreUnavailable as error:
+            app.counters.chore_failed()
             log.warning("the upkeep of the store failed: %s", error.message)
         except Exception:  # a chore that fails once must not end the chores
+            app.counters.chore_failed()
             log.exception("a chore failed")
+
+
+def _tls(certfile: Path | None, keyfile: Path | None) -> ssl.SSLContext | None:
+    """What speaks TLS (1.2 and later) with the certificate, if there is one; ``SetupError`` if it cannot be used."""
+    if certfile is None:
+        if keyfile is not None:
+            raise SetupError("A key was given without its certificate.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certfile, keyfile, password=_no_password)
+    except (OSError, ValueError) as error:
+        places = f"{certfile}, key {keyfile}" if keyfile is not None else str(certfile)
+        raise SetupError(f"The certificate cannot be used ({places}): {error}.") from None
+    return context
+
+
+def _no_password() -> str:
+    """What a key that is locked by a password is answered: nobody is there to type one."""
+    raise ValueError("the key is locked by a password")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -145,9 +201,12 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SetupError(f"There is no port {port}.", host=host, port=port)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise SetupError(f"Cannot listen on {host}:{port}: {error}.", host=host, port=port) from None
+    # Accepted connections inherit it: an answer is not held back for more.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _allow_files() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 NULL = Raw(b"null")
 
 # Bounds are in characters. They keep what is stored small; what a text means is judged by the authority.
+Object = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 Email = Annotated[str, Meta(max_length=254)]
 Password = Annotated[str, Meta(max_length=1024)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -68,7 +69,7 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came."""
 
     pipeline_uuid: Annotated[str, Meta(max_length=64)]
-    data: Raw
+    data: Object
     child_of: Parents = []
     lifecycle: Name = "pipeline"
     archive_path: ArchivePath | None = None
@@ -76,7 +77,10 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobAnswer(Struct, frozen=True, kw_only=True):
-    """A job. ``token`` is there only where a token is given out, ``data`` only where one job is asked for."""
+    """A job. ``token`` is there only where a token is given out, ``data`` only where one job is asked for.
+
+    ``final``: out of its state only events of administrators lead.
+    """
 
     uuid: str
     lifecycle: str
@@ -90,6 +94,7 @@ class JobAnswer(Struct, frozen=True, kw_only=True):
     owner: int
     created_at: datetime
     updated_at: datetime
+    final: bool = False
     data: Raw | UnsetType = UNSET
     token: str | UnsetType = UNSET
 
@@ -108,7 +113,7 @@ class NewEvent(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """``POST /api/pipelinejobs/{uuid}/events``; ``data`` is any JSON value, kept as it came."""
 
     name: str
-    data: Raw = NULL
+    data: Raw = field(default_factory=lambda: NULL)  # a default that is a value could not be shown in a schema
 
 
 class EventAnswer(Struct, frozen=True, gc=False):

@@ -1,0 +1,86 @@
+"""A row of the route table, and the way from a path to its row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from jobpass.errors import Error, UnknownRoute, WrongMethod
+from jobpass.server.call import Call
+
+Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw]]
+Methods = dict[str, "Route"]
+
+_slashes = re.compile("//+")
+
+
+class Route(Struct, frozen=True):
+    """One row, which is also what the route's documentation is made from.
+
+    ``bearer`` says that a token is needed, ``query`` which parameters are read, ``answer`` and ``body`` which types go
+    out and come in (``form``: as a form), ``refuses`` which errors are its own, beside those of every route like it.
+    """
+
+    method: str
+    template: str
+    handler: Handler
+    does: str
+    answer: Any
+    body: Any = None
+    bearer: bool = True
+    query: tuple[str, ...] = ()
+    form: bool = False
+    media_type: str = "application/json"
+    refuses: tuple[type[Error], ...] = ()
+
+
+class Router:
+    """Finds the row for a method and a path. ``//`` counts as ``/``, and one ``/`` at the end does not count."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._whole: dict[str, Methods] = {}
+        # Templates have at most one blank, {uuid} or {id}: what stands before and after it tells them apart.
+        self._blanks: list[tuple[str, str, Methods]] = []
+        for route in routes:
+            methods = self._methods_of(route.template)
+            methods[route.method] = route
+            if route.method == "GET":
+                methods["HEAD"] = route
+
+    def _methods_of(self, template: str) -> Methods:
+        before, blank, rest = template.partition("{")
+        if not blank:
+            return self._whole.setdefault(template, {})
+        after = rest.partition("}")[2]
+        for known_before, known_after, methods in self._blanks:
+            if (known_before, known_after) == (before, after):
+                return methods
+        self._blanks.append((before, after, {}))
+        return self._blanks[-1][2]
+
+    def find(self, method: str, path: str) -> tuple[Route, str]:
+        """The row and the uuid or id in the path (or ""); ``UnknownRoute`` or ``WrongMethod``."""
+        if "//" in path:
+            path = _slashes.sub("/", path)
+        if path[-1:] == "/" and path != "/":
+            path = path[:-1]
+        methods, segment = self._match(path)
+        route = methods.get(method)
+        if route is None:
+            raise WrongMethod("This path does not answer to that method.", allowed=sorted(methods))
+        return route, segment
+
+    def _match(self, path: str) -> tuple[Methods, str]:
+        whole = self._whole.get(path)
+        if whole is not None:
+            return whole, ""
+        for before, after, methods in self._blanks:
+            if path.startswith(before) and path.endswith(after):
+                segment = path[len(before) : len(path) - len(after)]
+                if segment and "/" not in segment:
+                    return methods, segment
+        raise UnknownRoute("Nothing answers at this path.")
