@@ -56,6 +56,10 @@ def test_every_text_of_two_characters() -> None:
         b"QUJ",
         b"=",
         b"AAAA=",
+        b"AAAA====",
+        b"AAAA!!!!",
+        b"AAAA++++",
+        b"!!!!AAAA",
         b"\xff\xff",
     ],
 )
