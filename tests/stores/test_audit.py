@@ -95,9 +95,26 @@ async def test_filters_hold_together(store, kit):
     assert await numbers(since=at[3]) == [3, 4, 5]
     assert await numbers(until=at[3]) == [1, 2]
     assert await numbers(since=at[2], until=at[4]) == [2, 3]
+    assert await numbers(since=at[6]) == []
     assert await numbers(name="login", principal=1, since=at[2], until=at[6], node="n") == [5]
     assert await numbers(name="Login") == []
     assert await numbers(principal=0) == []
+
+
+async def test_times_that_went_back_hide_nothing(store, kit):
+    for second in (5, 3, 9, 1, 7):
+        await store.append_audit("n", _placing(kit, "login", at=kit.AT + timedelta(seconds=second)))
+
+    async def seconds(**filters):
+        found, after = [], None
+        while (page := await store.list_audit(**filters, after=after, limit=2)).items:
+            found += [(entry.at - kit.AT).seconds for entry in page.items]
+            after = page.next
+        return found
+
+    assert await seconds(since=kit.AT + timedelta(seconds=5)) == [5, 9, 7]
+    assert await seconds(since=kit.AT + timedelta(seconds=7)) == [9, 7]
+    assert await seconds(until=kit.AT + timedelta(seconds=5)) == [3, 1]
 
 
 async def test_pages_lead_to_what_is_yet_to_come(store, kit):
@@ -201,5 +218,7 @@ async def test_filters_read_by_an_index(sqlite):
     for name in ("node", "name", "principal"):
         assert f"({name}=?" in plans[name][0], plans[name]
     assert all(plan[0].startswith("SEARCH") for plan in plans.values()), plans
+    first = [row[3] for row in sqlite._reader.execute("EXPLAIN QUERY PLAN " + QUERIES["first_audit"], {"since": 1})]
+    assert "COVERING INDEX audit_at (at>?)" in first[0], first
     nodes = [row[3] for row in sqlite._reader.execute("EXPLAIN QUERY PLAN " + QUERIES["audit_nodes"])]
     assert any("audit_sequence (node>?)" in step for step in nodes), nodes

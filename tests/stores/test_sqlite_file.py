@@ -185,6 +185,24 @@ async def test_tending_copies_the_log_back_and_bounds_it(tmp_path, kit, monkeypa
     await store.close()
 
 
+async def test_tending_may_be_given_up_or_done_twice_at_once(tmp_path, kit, monkeypatch):
+    monkeypatch.setattr(store_module, "TEND_WAL_BYTES", 0)
+    store = await SqliteStore.open(tmp_path / "store.sqlite")
+    await store.apply("job", kit.create())
+    data = b'"' + b"x" * 20_000 + b'"'
+    for _ in range(20):
+        await asyncio.gather(*(store.apply("job", kit.send(data=data)) for _ in range(20)))
+        await asyncio.gather(store.tend(), store.tend())
+    await asyncio.gather(*(store.apply("job", kit.send(data=data)) for _ in range(200)))
+    tending = asyncio.create_task(store.tend())
+    await asyncio.sleep(0.0005)
+    tending.cancel()
+    await store.close()  # while the thread may still be copying
+    again = await SqliteStore.open(tmp_path / "store.sqlite")
+    assert (await again.find_job("job")).sequence == 601
+    await again.close()
+
+
 async def test_writers_go_on_while_the_log_is_copied_back(tmp_path, kit, monkeypatch):
     monkeypatch.setattr(store_module, "TEND_WAL_BYTES", 0)
     store = await SqliteStore.open(tmp_path / "store.sqlite")

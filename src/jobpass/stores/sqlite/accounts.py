@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
 from datetime import datetime
 
 import apsw
@@ -13,8 +11,7 @@ from msgspec.structs import replace
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Credential, Login, Page, Principal, Role
-from jobpass.stores.rules import address_taken, check_replacement, closed, id_taken, read_cursor, unknown_principal
-from jobpass.stores.sqlite.database import open_reader
+from jobpass.stores.rules import address_taken, check_replacement, id_taken, read_cursor, unknown_principal
 from jobpass.stores.sqlite.part import Part, page
 from jobpass.stores.sqlite.queries import QUERIES
 from jobpass.stores.sqlite.rows import credential_row, principal_from, principal_row
@@ -99,20 +96,9 @@ class Accounts(Part):
             await self._write(lambda cursor: cursor.executemany(QUERIES["note_uses"], bindings), changes_sessions=True)
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
-        """As ``ports.AccountStore``; reads every job, so in a thread with a connection of its own."""
-        if self._closed:
-            raise closed()
-
+        """As ``ports.AccountStore``."""
         bindings = {"at": None if at is None else to_microseconds(at)}
-
-        def count() -> dict[str, int]:
-            with closing(open_reader(self._path)) as connection:
-                return {str(kid): int(needed) for kid, needed in connection.execute(QUERIES["count_kids"], bindings)}
-
-        try:
-            return await asyncio.to_thread(count)
-        except apsw.Error as error:
-            raise self._unreadable(error) from error
+        return dict(await self._rows_aside(QUERIES["count_kids"], bindings))
 
 
 def standing_principal(cursor: apsw.Cursor, principal_id: int) -> Principal:

@@ -59,7 +59,13 @@ class AuditChains(Part):
             "after": read_cursor(after, self._newest("newest_audit")),
             "limit": limit,
         }
-        rows = self._rows(filtered("list_audit", FILTERS, values), values)
+        if since is not None and after is None:
+            # What comes before is passed over by the index; a page with a cursor begins late enough.
+            first = (await self._rows_aside(QUERIES["first_audit"], values))[0][0]
+            if first is None:
+                return Page([], None)
+            values["after"] = first - 1
+        rows = await self._rows_aside(filtered("list_audit", FILTERS, values), values)
         return Page([audit_from(row[1:]) for row in rows], str(rows[-1][0]) if rows else None)
 
     async def audit_nodes(self) -> list[str]:

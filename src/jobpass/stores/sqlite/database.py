@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -69,11 +70,15 @@ def open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_checkpointer(path: Path) -> apsw.Connection:
-    """A third connection, for copying the write-ahead log back while others read and write."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.pragma("synchronous", "FULL")
-    return connection
+def checkpoint(path: Path) -> None:
+    """Copy the write-ahead log into the database, as far as readers allow, while others read and write.
+
+    The connection is this call's own: its thread may outlive a caller that was cancelled.
+    """
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        connection.pragma("synchronous", "FULL")
+        with suppress(apsw.BusyError):  # somebody else is at it
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 def _prepare(connection: apsw.Connection) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ from jobpass.records import Page
 from jobpass.stores.batch import Batch
 from jobpass.stores.rules import closed
 from jobpass.stores.sqlite.calls import Apply, Statement
-from jobpass.stores.sqlite.database import unavailable
+from jobpass.stores.sqlite.database import open_reader, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
 from jobpass.stores.sqlite.rows import Row
 from jobpass.stores.sqlite.writer import Writer
@@ -39,6 +41,20 @@ class Part:
         try:
             # All rows at once: a statement left half-read would hold on to an old state of the database.
             return self._read(sql, bindings).fetchall()
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
+
+    async def _rows_aside(self, sql: str, bindings: Mapping[str, Any]) -> list[Row]:
+        """The rows of a query that may look at very many: in a thread, with a connection of its own."""
+        if self._closed:
+            raise closed()
+
+        def read() -> list[Row]:
+            with closing(open_reader(self._path)) as connection:
+                return connection.execute(sql, bindings).fetchall()
+
+        try:
+            return await asyncio.to_thread(read)
         except apsw.Error as error:
             raise self._unreadable(error) from error
 

@@ -167,6 +167,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 SELECT id, node, sequence, at, name, principal, credential, address, subject, data, kid, link
   FROM audit WHERE id > :after{filters} ORDER BY id LIMIT :limit
 
+-- first_audit: the lowest number of an entry since a time; the sign keeps SQLite to the index of times
+SELECT min(+id) FROM audit WHERE at >= :since
+
 -- newest_audit: the highest number of an entry
 SELECT coalesce(max(id), 0) FROM audit
 

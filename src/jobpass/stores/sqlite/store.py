@@ -19,7 +19,7 @@ from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
 from jobpass.stores.sqlite.calls import Apply
-from jobpass.stores.sqlite.database import open_both, open_checkpointer, unavailable
+from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
 from jobpass.stores.sqlite.part import filtered, page
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
 from jobpass.stores.sqlite.rows import event_from, job_from, pipeline_from, pipeline_row, session_from, with_ends
@@ -44,8 +44,6 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
         super().__init__(path, writer, reader)
         self._inode = path.stat().st_ino
-        self._checkpointer: apsw.Connection | None = None
-        self._tending = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path | str) -> Self:
@@ -145,15 +143,14 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
 
         Between calls the log grows to about 64 MiB at most; then a commit does the rest.
         """
-        async with self._tending:
-            if self._closed:
-                raise closed()
-            if self._wal_bytes() <= TEND_WAL_BYTES:
-                return
-            try:
-                await asyncio.to_thread(self._checkpoint)
-            except apsw.Error as error:
-                raise unavailable(error, "be written") from error
+        if self._closed:
+            raise closed()
+        if self._wal_bytes() <= TEND_WAL_BYTES:
+            return
+        try:
+            await asyncio.to_thread(checkpoint, self._path)
+        except apsw.Error as error:
+            raise unavailable(error, "be written") from error
 
     async def backup(self, path: Path | str) -> None:
         """Copy the database as it stands now to a new file (mode 0600) and check the copy, while serving.
@@ -175,20 +172,12 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
             return
         self._closed = True
         await self._batch.close()
-        async with self._tending:
-            self._reader.close()
-            if self._checkpointer is not None:
-                self._checkpointer.close()
-            self._writer.close()
+        self._reader.close()
+        self._writer.close()
 
     def _probe(self, cursor: apsw.Cursor) -> None:
         if self._writer.failure is not None:
             cursor.execute(QUERIES["touch"].replace("{version}", str(len(MIGRATIONS))))
-
-    def _checkpoint(self) -> None:
-        if self._checkpointer is None:
-            self._checkpointer = open_checkpointer(self._path)
-        self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _wal_bytes(self) -> int:
         try:
