@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from jobpass.tokens.attenuate import admin_lifetime, admin_token, attenuate
 from jobpass.tokens.caveats import Actions, Events, ExpiresAt, Jobs, write_all
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mac import chain
-from jobpass.tokens.token import parse
+from jobpass.tokens.token import Verified, parse
 from jobpass.tokens.verify import Objection, Verifier, check_admin_window, check_caveats
 
 
@@ -319,3 +319,10 @@ def test_no_error_holds_the_text(verifier: Verifier, cold: Verifier, texts: dict
 def test_a_moment_of_another_zone_is_the_same_moment(texts: dict[str, str], given: Any) -> None:
     elsewhere = given.now.astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert admin_token(texts["admin"], elsewhere) == admin_token(texts["admin"], given.now)
+
+
+def test_an_admin_token_without_an_end_is_objected_to_even_if_it_got_here() -> None:
+    endless = Verified("admin", "00000000", None, None, "ab" * 16, 3600, ())
+    assert [one.code for one in check_admin_window(endless, Access("jobs.read", datetime.now(UTC)))] == [
+        "admin_window"
+    ]
