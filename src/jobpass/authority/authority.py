@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from jobpass.authority import anchors
 from jobpass.authority.accounts import Accounts
 from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
 from jobpass.authority.audit import Audit
@@ -14,6 +15,7 @@ from jobpass.authority.history import Checked, verify_all, verify_audit
 from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
+from jobpass.authority.rekey import rekey
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Randomness, Store
-    from jobpass.tokens.keyring import Keyring
+    from jobpass.tokens.keyring import Keyring, KeyState
 
 
 class Authority:
@@ -46,17 +48,26 @@ class Authority:
         admin_lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS,
         single_operator: bool = False,
     ) -> None:
-        gate = Gate(keyring, lifecycles)
         self._store = store
-        self._gate = gate
+        self._passwords = passwords
         self._clock = clock
-        self._keyring = keyring
+        self._randomness = randomness
+        self._node = node
+        self._admin_lifetime_seconds = admin_lifetime_seconds
+        self._single_operator = single_operator
         self.lifecycles = lifecycles
-        self.audit = Audit(store, gate, keyring, clock, node)
-        self.credentials = Credentials(store, Verifier(keyring), clock)
-        self.accounts = Accounts(store, gate, keyring, passwords, self.audit, clock, randomness)
+        self._join(keyring)
+
+    def _join(self, keyring: Keyring) -> None:
+        store, clock, randomness = self._store, self._clock, self._randomness
+        gate = Gate(keyring, self.lifecycles)
+        self._gate = gate
+        self._keyring = keyring
+        self.audit = Audit(store, gate, keyring, clock, self._node)
+        self.credentials = Credentials(store, Verifier(keyring), gate, clock)
+        self.accounts = Accounts(store, gate, keyring, self._passwords, self.audit, clock, randomness)
         self.pipelines = Pipelines(store, gate, clock)
-        self.jobs = Jobs(store, gate, keyring, lifecycles, self.audit, clock, randomness)
+        self.jobs = Jobs(store, gate, keyring, self.lifecycles, self.audit, clock, randomness)
         self.admin_keys = AdminKeys(
             store,
             gate,
@@ -64,8 +75,8 @@ class Authority:
             self.audit,
             clock,
             randomness,
-            lifetime_seconds=admin_lifetime_seconds,
-            single_operator=single_operator,
+            lifetime_seconds=self._admin_lifetime_seconds,
+            single_operator=self._single_operator,
         )
         self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
 
@@ -73,6 +84,34 @@ class Authority:
         """Return if the bearer may do what concerns no job but its own, else raise as the gate does."""
         at, own = self._clock.now(), bearer.verified.job_uuid
         self._gate.admit(bearer, Access(action, at, job=own, address=bearer.address))
+
+    async def use_keyring(self, keyring: Keyring) -> None:
+        """Go on with another keyring: what it has retired opens nothing any more, what it signs with signs."""
+        credentials, audit = self.credentials, self.audit
+        self._join(keyring)
+        await credentials.flush()
+        await audit.flush()
+
+    @property
+    def keys(self) -> tuple[KeyState, ...]:
+        """The id and state of each root key, newest first."""
+        return self._keyring.keys
+
+    async def count_kids(self) -> dict[str, int]:
+        """How many jobs and living credentials still need each root key."""
+        return await self._store.count_kids(self._clock.now())
+
+    async def rekey_jobs(self) -> int:
+        """Give the jobs of retired root keys new serials, so that their owners can have tokens; how many it were."""
+        return await rekey(self._store, self._keyring, self._randomness, self._clock.now())
+
+    def anchor(self) -> AsyncIterator[anchors.Line]:
+        """The lines of an anchor of what stands now; for who holds the installation."""
+        return anchors.heads(self._store, self._clock.now())
+
+    def missing(self, anchored: list[anchors.AuditHead | anchors.JobHead]) -> AsyncIterator[anchors.Missing]:
+        """What stood when the anchor was made and stands no more; the chains are to be verified first."""
+        return anchors.missing(self._store, anchored)
 
     async def check(self) -> None:
         """Return if the record can be written now, else raise ``StoreUnavailable``."""

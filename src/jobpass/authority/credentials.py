@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from jobpass.authority.bearer import Bearer
 from jobpass.errors import RevokedToken, WrongKind
+from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
+    from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
     from jobpass.ports import AccountStore
     from jobpass.tokens.token import Verified
@@ -20,9 +22,10 @@ RECORDED_KINDS = frozenset({"login", "admin"})
 class Credentials:
     """Verifies bearer texts and finds their records."""
 
-    def __init__(self, store: AccountStore, verifier: Verifier, clock: Clock) -> None:
+    def __init__(self, store: AccountStore, verifier: Verifier, gate: Gate, clock: Clock) -> None:
         self._store = store
         self._verifier = verifier
+        self._gate = gate
         self._clock = clock
         self._uses: dict[str, int] = {}
 
@@ -31,9 +34,10 @@ class Credentials:
         return self._verifier.verify(text)
 
     async def identify(self, verified: Verified, address: str | None = None) -> Bearer:
-        """Who presents this token. Raises ``RevokedToken`` if its record is gone, ``WrongKind`` if nothing takes it.
+        """Who presents this token. Raises ``WrongKind`` if nothing takes it, ``RevokedToken`` or ``ExpiredToken`` if it
+        has ended, so that nobody with a dead token sends a body.
 
-        Whether the record still allows anything is decided with the access, at the gate.
+        What the token allows is decided with the access, at the gate, where its end is looked at again.
         """
         if verified.kind == "document":
             return Bearer(verified, None, address)
@@ -42,8 +46,10 @@ class Credentials:
         session = await self._store.find_session(verified.credential_id)
         if session is None:
             raise RevokedToken("There is no record of this token.")
+        bearer = Bearer(verified, session, address)
+        self._gate.standing(bearer, Access("account.read", self._clock.now(), address=address), None)
         self._uses[verified.credential_id] = self._uses.get(verified.credential_id, 0) + 1
-        return Bearer(verified, session, address)
+        return bearer
 
     async def flush(self) -> None:
         """Write the uses that were counted; a chore."""

@@ -33,8 +33,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._slots = asyncio.Semaphore(slots)
         self._waiting = 0
-        # An unknown address is checked against this one, so that it takes as long as a known one.
-        self._decoy = self._hasher.hash("no such account")
+        self._decoy: str | None = None
 
     async def hash(self, password: str, about: Collection[str] = ()) -> str:
         """The argon2id hash of a new password; ``InvalidInput`` if it may not be one.
@@ -50,8 +49,11 @@ class Passwords:
         """Whether the password fits; with no hash False, after the same work."""
         if len(password) > MAX_LENGTH:
             return False
-        fits = await self._run(lambda: self._fits(password, password_hash or self._decoy))
-        return fits and password_hash is not None
+        if self._decoy is None:
+            self._decoy = await self._run(lambda: self._hasher.hash("no such account"))
+        # An unknown address is checked against the decoy, so that it takes as long as a known one.
+        against = password_hash or self._decoy
+        return await self._run(lambda: self._fits(password, against)) and password_hash is not None
 
     def _hash_uncommon(self, password: str, about: Collection[str]) -> str:
         if _is_common(password, about):
