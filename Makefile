@@ -22,7 +22,7 @@ lint: $(STAMP)-lint        ## style, types, who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --config importlinter.toml
+	$(BIN)/lint-imports --no-cache --config importlinter.toml
 
 format: $(STAMP)-lint
 	$(BIN)/ruff check --fix .
