@@ -68,7 +68,7 @@ class Bridge:
         value = getattr(self._client, name)
         if name == "with_token":
             return lambda token: self._around(value(token))
-        if name.startswith("_") or not callable(value) or name == "attenuate":
+        if name.startswith("_") or not callable(value) or name in ("attenuate", "admin_token"):
             return value
 
         def call(*args: Any, **kwargs: Any) -> Any:

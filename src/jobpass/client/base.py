@@ -12,6 +12,7 @@ from jobpass.client.flow import Flow
 from jobpass.client.narrow import narrow
 from jobpass.clock import Clock
 from jobpass.errors import MissingToken
+from jobpass.tokens.attenuate import admin_token
 
 
 class BaseClient:
@@ -81,6 +82,13 @@ class BaseClient:
             platforms=platforms,
             cidr=cidr,
         )
+
+    def admin_token(self, key: str) -> str:
+        """The admin token of the present window, made here from an admin key; see ``admin_lifetime``.
+
+        Raises ``MalformedToken``, or ``WrongKind`` for a text that is no admin key.
+        """
+        return admin_token(key, self._clock.now())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r}, token={_shown(self.token)})"

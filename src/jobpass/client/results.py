@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job; ``data`` is None in a list, ``token`` (its document token) is there only where one is given out."""
+    """A job; ``data`` is None in a list, ``token`` (its document token) is there only where one is given out.
+
+    ``final``: out of its state only events of administrators lead.
+    """
 
     uuid: str
     lifecycle: str
@@ -30,6 +33,7 @@ class Job(Struct, frozen=True, kw_only=True):
     owner: int
     created_at: datetime
     updated_at: datetime
+    final: bool = False
     data: Any = None
     token: str | None = None
 
@@ -62,6 +66,41 @@ class EventPage(Struct, frozen=True):
 
     events: list[Event]
     next: int | None
+
+
+class AuditEntry(Struct, frozen=True):
+    """One entry of a node's audit chain: who did what, from where, about what; ``hash`` is its link in hex."""
+
+    node: str
+    sequence: int
+    at: datetime
+    name: str
+    principal: int | None
+    credential: str | None
+    address: str | None
+    subject: str | None
+    data: Any
+    hash: str
+
+
+class AuditEntryPage(Struct, frozen=True):
+    """Some entries; ``next`` is the ``after`` to go on from, None only if nothing was found."""
+
+    entries: list[AuditEntry]
+    next: str | None
+
+
+class Introspection(Struct, frozen=True, kw_only=True):
+    """What a token is; ``exp`` and ``iat`` are epoch seconds. Of one that is not active, only ``active`` is told."""
+
+    active: bool
+    token_type: str | None = None
+    kind: str | None = None
+    sub: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    job: str | None = None
+    scope: str | None = None
 
 
 def read(body: bytes, kind: type[T]) -> T:

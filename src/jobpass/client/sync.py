@@ -11,9 +11,10 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
+from jobpass.client.asking import Item, Stream
 from jobpass.client.base import BaseClient
 from jobpass.client.exchange import MAX_ANSWER_BYTES, Operation, Reply, Request, Retries, Sleep
-from jobpass.client.flow import Flow, Item, Stream
+from jobpass.client.flow import Flow
 from jobpass.client.transport import LIMITS, lost, response, tls_context, to_httpx
 from jobpass.clock import Clock, SystemClock
 
@@ -86,6 +87,31 @@ class Client(BaseClient):
     watch = _each(Flow.watch)
     send = _call(Flow.send)
     verify = _call(Flow.verify)
+    job_token = _call(Flow.job_token)
+    rotate_job_token = _call(Flow.rotate_job_token)
+    delete_job = _call(Flow.delete_job)
+    request_admin_key = _call(Flow.request_admin_key)
+    change_admin_key = _call(Flow.change_admin_key)
+    admin_key = _call(Flow.admin_key)
+    admin_keys = _call(Flow.admin_keys)
+    iter_admin_keys = _each(Flow.iter_admin_keys)
+    approve_admin_key = _call(Flow.approve_admin_key)
+    deny_admin_key = _call(Flow.deny_admin_key)
+    collect_admin_key = _call(Flow.collect_admin_key)
+    revoke_admin_key = _call(Flow.revoke_admin_key)
+    admin_lifetime = _call(Flow.admin_lifetime)
+    create_user = _call(Flow.create_user)
+    user = _call(Flow.user)
+    users = _call(Flow.users)
+    iter_users = _each(Flow.iter_users)
+    disable_user = _call(Flow.disable_user)
+    enable_user = _call(Flow.enable_user)
+    set_password = _call(Flow.set_password)
+    lifecycles = _call(Flow.lifecycles)
+    audit = _call(Flow.audit)
+    iter_audit = _each(Flow.iter_audit)
+    introspect = _call(Flow.introspect)
+    revoke = _call(Flow.revoke)
     health = _call(Flow.health)
     ready = _call(Flow.ready)
 

@@ -1,0 +1,121 @@
+"""How every operation of the SDK asks: one request with the token, its answer read as what it should be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from jobpass.client.exchange import Again, Operation, Reply, Request, Retries, Step, exchange
+from jobpass.client.results import read
+from jobpass.errors import InvalidInput, MalformedToken, UnknownJob
+from jobpass.tokens.token import MAX_TEXT_CHARS
+from jobpass.wire import paths
+
+MAX_PARAMETER_CHARS: Final = 1024
+JSON: Final = "application/json"
+
+T = TypeVar("T")
+_BEARER = re.compile(rf"[!-~]{{1,{MAX_TEXT_CHARS}}}")
+_encode_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[T]):
+    """One of many results."""
+
+    value: T
+
+
+Stream = Generator[Step | Item[T], Reply | None, None]
+"""Like an ``Operation``, with results on the way: an ``Item`` is replied to with None."""
+
+
+class Asking:
+    """Sends requests with one token."""
+
+    def __init__(self, token: str | None, timeout_seconds: float, retries: Retries) -> None:
+        if not timeout_seconds > 0:
+            raise InvalidInput.at("timeout_seconds", "must be more than 0")
+        self.token = None if token is None else sendable(token)
+        self._timeout_seconds = timeout_seconds
+        self._retries = retries
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        *,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
+        again: Again = "always",
+        bearer: bool = True,
+        **params: str | int | None,
+    ) -> Operation[T]:
+        """Send one request, with the token if ``bearer``, and read its answer as a ``kind``."""
+        sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+        if body is not None:
+            sent["content-type"] = content_type
+        if bearer and self.token is not None:
+            sent["authorization"] = f"Bearer {self.token}"
+        query = {name: _parameter(name, value) for name, value in params.items() if value is not None}
+        request = Request(method, path, sent, body, query, again, self._timeout_seconds)
+        return read((yield from exchange(request, self._retries)), kind)
+
+
+def items(values: Iterable[T]) -> Generator[Item[T], Reply | None, None]:
+    """Each of the values as an ``Item``."""
+    for value in values:
+        yield Item(value)
+
+
+def of_job(template: str, uuid: str) -> str:
+    """The path of a job; ``UnknownJob`` for what can be no uuid."""
+    if not is_segment(uuid):
+        raise UnknownJob(uuid)
+    return paths.fill(template, uuid=uuid)
+
+
+def is_segment(text: str) -> bool:
+    """Whether ``text`` can be one segment of a path: nothing, dots and slashes would name another path."""
+    return text not in ("", ".", "..") and "/" not in text and len(text) <= MAX_PARAMETER_CHARS
+
+
+def _parameter(name: str, value: str | int) -> str:
+    text = str(value)
+    if len(text) > MAX_PARAMETER_CHARS or not text.isprintable():  # half a surrogate pair is not printable either
+        raise InvalidInput.at(f"query.{name}", f"must be at most {MAX_PARAMETER_CHARS} printable characters")
+    return text
+
+
+def sendable(token: str) -> str:
+    """``token``, if a header can carry it; the error of the HTTP library would show it."""
+    if not _BEARER.fullmatch(token):
+        raise MalformedToken("The text is not a token.")
+    return token
+
+
+def to_json(value: Any, field: str) -> bytes:
+    """``value`` as JSON text; what JSON has not (NaN, dates, sets, circles) is ``InvalidInput``, never made to fit."""
+    if isinstance(value, Raw):
+        return bytes(value)
+    return _encoded(lambda: _encode_json(value).encode(), field)
+
+
+def to_body(message: msgspec.Struct) -> bytes:
+    """``message`` as JSON text."""
+    return _encoded(lambda: msgspec.json.encode(message), "json")
+
+
+def _encoded(encode: Callable[[], bytes], field: str) -> bytes:
+    try:
+        return encode()
+    except (TypeError, ValueError, RecursionError):  # half a surrogate pair in a text is a ValueError too
+        raise InvalidInput.at(field, "cannot be written as JSON") from None
