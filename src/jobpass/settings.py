@@ -40,6 +40,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     access_log: bool = True
     password_slots: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Password hashes at once; 0 means as many as there are cores."""
+    certfile: Annotated[str, Meta(min_length=1)] | None = None
+    """The TLS certificate with its chain, PEM; None means plain HTTP."""
+    keyfile: Annotated[str, Meta(min_length=1)] | None = None
+    """The certificate's private key, PEM; None if it stands in ``certfile``."""
+    metrics_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    """A loopback port of its own for the metrics, open to whoever is on this machine."""
+    single_operator: bool = False
+    """Whether an operator may approve an own request for an admin key; the record says so."""
+    admin_lifetime_seconds: Annotated[int, Meta(ge=1, le=7 * 86_400)] = 3600
+    """L: the tokens of an admin key that asks for no other lifetime live more than L and at most 2 L seconds."""
+    node: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "main"
+    """The name of the audit chain that this installation writes."""
 
 
 class Loaded(Struct, frozen=True):
@@ -130,6 +142,17 @@ def config_path(environ: Mapping[str, str], given: Path | None = None) -> Path |
     """The settings file that was asked for by flag or ``JOBPASS_CONFIG``, None if neither did."""
     named = environ.get("JOBPASS_CONFIG")
     return given or (Path(named) if named else None)
+
+
+def add_to_file(folder: Path, name: str, value: bool) -> None:
+    """Put a setting into the ``jobpass.toml`` of a data folder; ``SetupError`` if it stands there otherwise."""
+    path = folder / CONFIG_NAME
+    found = {entry[0]: entry[1] for entry in _from_file(None, folder)}
+    if name not in found:
+        text = path.read_text("utf-8") if path.exists() else ""
+        path.write_text(f"{name} = {str(value).lower()}\n{text}", "utf-8")
+    elif found[name] != value:
+        raise SetupError(f"{path} sets {name} to another value; nothing was changed.")
 
 
 def data_path(environ: Mapping[str, str], given: Path | None = None) -> Path:

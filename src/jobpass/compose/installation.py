@@ -1,0 +1,153 @@
+"""An installation: store, keyring, lifecycles and settings of a data folder, joined to an authority."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jobpass.authority.authority import Authority
+from jobpass.authority.passwords import Passwords
+from jobpass.clock import Clock, SystemClock
+from jobpass.compose.folder import (
+    DATABASE,
+    alone,
+    is_initialised,
+    make_folder,
+    make_keyring,
+    read_keyring,
+    read_lifecycles,
+    remove_database,
+    sync,
+)
+from jobpass.errors import SetupError
+from jobpass.settings import KEYRING_VARIABLE, Settings, add_to_file, environment, load
+
+if TYPE_CHECKING:
+    from jobpass.lifecycle.registry import Lifecycles
+    from jobpass.ports import Store
+    from jobpass.stores.sqlite import SqliteStore
+    from jobpass.tokens.keyring import Keyring
+
+DEFAULT_EMAIL: Final = "operator@localhost"
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+
+
+class Installation(NamedTuple):
+    """A data folder that is open."""
+
+    authority: Authority
+    store: SqliteStore
+
+
+def make_password() -> str:
+    """A password of 100 random bits, in groups that can be read out."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
+
+
+async def init_data(
+    folder: Path,
+    email: str,
+    password: str,
+    *,
+    single_operator: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Make the folder's keyring and its database with one operator. Nothing that stands is changed.
+
+    A keyring that is there already (or in ``JOBPASS_KEYRING``) is used. With ``single_operator`` the folder's settings
+    say so. Raises ``SetupError`` if there is a database, ``InvalidInput`` for an address or password that cannot be;
+    then no database is left behind.
+    """
+    given = environment() if environ is None else environ
+    make_folder(folder)
+    with alone(folder):
+        if is_initialised(folder):
+            raise SetupError(f"{folder} is initialised already; nothing was changed.")
+        if KEYRING_VARIABLE not in given:
+            make_keyring(folder)
+        unfinished = folder / f"{DATABASE}.new"
+        remove_database(unfinished)
+        try:
+            keyring, settings = read_keyring(folder, given), Settings(password_slots=1)
+            async with open_database(unfinished, keyring, read_lifecycles(folder), settings) as made:
+                await made.authority.accounts.create(email, password, "operator")
+                await made.authority.audit.record("initialised", single_operator=single_operator)
+            if single_operator:
+                add_to_file(folder, "single_operator", value=True)
+            unfinished.rename(folder / DATABASE)  # from here on the folder counts as initialised
+            sync(folder)
+        finally:
+            remove_database(unfinished)
+
+
+@asynccontextmanager
+async def open_authority(
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Authority]:
+    """The authority over a data folder, closed at the end. Raises ``SetupError`` for a folder that cannot be used."""
+    async with open_installation(folder, environ=environ, settings=settings, clock=clock) as opened:
+        yield opened.authority
+
+
+@asynccontextmanager
+async def open_installation(
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Installation]:
+    """The same with its store. Without ``settings`` those of the folder and the environment are in force."""
+    if not is_initialised(folder):
+        raise SetupError(f"There is no Jobpass data in {folder}: jobpass init --data {folder}")
+    given = environment() if environ is None else environ
+    in_force = settings or load(given, data=folder).settings
+    keyring, lifecycles = read_keyring(folder, given), read_lifecycles(folder)
+    async with open_database(folder / DATABASE, keyring, lifecycles, in_force, clock) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_database(
+    database: Path, keyring: Keyring, lifecycles: Lifecycles, settings: Settings, clock: Clock | None = None
+) -> AsyncIterator[Installation]:
+    """An installation by its parts."""
+    from jobpass.stores.sqlite import SqliteStore
+
+    store = await SqliteStore.open(database)
+    passwords = Passwords(settings.password_slots or os.cpu_count() or 1)
+    authority = join(store, keyring, lifecycles, passwords, settings, clock)
+    try:
+        yield Installation(authority, store)
+    finally:
+        await authority.close()
+
+
+def join(
+    store: Store,
+    keyring: Keyring,
+    lifecycles: Lifecycles,
+    passwords: Passwords,
+    settings: Settings,
+    clock: Clock | None = None,
+) -> Authority:
+    """The authority over these parts."""
+    return Authority(
+        store,
+        keyring,
+        lifecycles,
+        passwords,
+        clock or SystemClock(),
+        secrets.token_bytes,
+        node=settings.node,
+        admin_lifetime_seconds=settings.admin_lifetime_seconds,
+        single_operator=settings.single_operator,
+    )

@@ -1,0 +1,140 @@
+"""The server over a data folder, in this process or in a thread of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jobpass.compose.folder import KEYRING, read_keyring
+from jobpass.compose.installation import open_authority
+from jobpass.errors import Error, StoreUnavailable
+from jobpass.settings import KEYRING_VARIABLE, Settings, environment, load
+
+if TYPE_CHECKING:
+    from jobpass.authority.authority import Authority
+    from jobpass.server.app import App
+
+Ready = Callable[[str, int], None]
+
+KEYRING_SECONDS: Final = 0.5
+"""How often a server looks whether its keyring was changed."""
+
+_PRIVATE: Final = {"host": "127.0.0.1", "port": 0, "certfile": None, "keyfile": None, "metrics_port": None}
+"""What a server in a thread has whatever the settings say."""
+
+log = logging.getLogger("jobpass.server")
+
+
+def serve(folder: Path, settings: Settings, ready: Ready) -> None:
+    """Serve the folder until SIGTERM or SIGINT; ``ready`` gets the host and port once connections are accepted."""
+    from jobpass.server import run
+
+    run.run(_serve(folder, settings, ready))
+
+
+async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mapping[str, str] | None = None) -> None:
+    from jobpass.server import run
+
+    async with open_authority(folder, environ=environ, settings=settings) as authority:
+        try:
+            await authority.audit.record("server.started", settings=msgspec.to_builtins(settings))
+        except StoreUnavailable as error:  # a full disk must not keep the server from being started and read from
+            log.error("the start is not in the audit: %s", error.message)
+        follower = asyncio.create_task(_follow_keyring(folder, authority, environ))
+        try:
+            await run.serve(
+                make_app(authority, settings),
+                host=settings.host,
+                port=settings.port,
+                certfile=Path(settings.certfile) if settings.certfile else None,
+                keyfile=Path(settings.keyfile) if settings.keyfile else None,
+                metrics_port=settings.metrics_port,
+                ready=ready,
+            )
+        finally:
+            follower.cancel()
+            await asyncio.wait([follower])
+
+
+async def _follow_keyring(folder: Path, authority: Authority, environ: Mapping[str, str] | None) -> None:
+    """Whenever the folder's keyring was changed, go on with the new one; one that cannot be used changes nothing."""
+    given = environment() if environ is None else environ
+    if KEYRING_VARIABLE in given:
+        return
+    seen: tuple[int, ...] | None = None
+    while True:
+        try:
+            status = (folder / KEYRING).stat()
+            found = (status.st_ino, status.st_mtime_ns, status.st_size, status.st_mode)
+            if found != seen:
+                seen = found
+                keyring = read_keyring(folder, given)
+                if keyring.keys != authority.keys:
+                    await authority.use_keyring(keyring)
+                    log.info("the keyring was changed", extra={"signing_kid": keyring.signing_kid})
+        except (OSError, Error) as error:
+            if seen is not None:
+                seen = None if isinstance(error, OSError) else seen
+                log.error("the changed keyring is not used: %s", error)
+        await asyncio.sleep(KEYRING_SECONDS)
+
+
+@contextmanager
+def serving(folder: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A server of the folder on a free loopback port, in a thread of this process, while the context lasts: its URL."""
+    address: Future[str] = Future()
+    loop = asyncio.new_event_loop()
+
+    def ready(host: str, port: int) -> None:
+        address.set_result(http_url(host, port))
+
+    given = environment() if environ is None else environ
+    settings = msgspec.structs.replace(load(given, data=folder).settings, **_PRIVATE)
+    task = loop.create_task(_serve(folder, settings, ready, environ))
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(asyncio.wait([task]))
+        finally:
+            loop.close()
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and not address.done():
+            address.set_exception(failure)
+
+    thread = threading.Thread(target=work, name="jobpass-server", daemon=True)
+    thread.start()
+    try:
+        yield address.result()
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+def make_app(authority: Authority, settings: Settings) -> App:
+    """The application over an authority."""
+    from jobpass.server.app import create_app
+
+    return create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=settings.body_limit_bytes)
+
+
+def http_url(host: str, port: int, *, secure: bool = False) -> str:
+    """The URL of a server that is bound to an address."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether who binds to this host is reached from this machine only."""
+    from jobpass.client import address
+
+    return address.is_loopback(host)
