@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 JSON = (b"content-type", b"application/json")
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
 
 
 class Answer(NamedTuple):
@@ -47,15 +48,19 @@ class Asker:
         token: str | None = None,
         json: Any = None,
         body: bytes | None = None,
+        form: dict[str, str] | None = None,
         headers: Iterable[tuple[bytes, bytes]] = (),
         chunk_bytes: int = 1 << 16,
     ) -> Answer:
-        """One request; ``json`` or ``body`` brings a content type with it unless ``headers`` does."""
+        """One request; ``json``, ``form`` or ``body`` brings a content type with it unless ``headers`` does."""
         sent = list(headers)
         if token is not None:
             sent.append((b"authorization", b"Bearer " + token.encode()))
         if json is not None:
             body = _dump(json)
+        if form is not None:
+            body = urlencode(form).encode()
+            sent.append(FORM)
         if body is not None and all(name != b"content-type" for name, _ in sent):
             sent.append(JSON)
         path, _, query = target.partition("?")

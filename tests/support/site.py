@@ -14,6 +14,7 @@ from jobpass.clock import Clock, FixedClock
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.ports import Store
 from jobpass.server.app import App, create_app
+from jobpass.tokens.attenuate import admin_token
 from jobpass.tokens.keyring import Keyring
 from support.asgi import Answer, Asker
 
@@ -76,6 +77,26 @@ class Site(NamedTuple):
         answer = await self.ask("POST", "/api/pipelinejobs", token=login, json=wanted)
         assert answer.status == 200, answer.body
         return Owned(answer.json()["uuid"], answer.json()["token"])
+
+    async def user_id(self, login: str) -> int:
+        """The id of the account whose login token this is."""
+        return (await self.ask("GET", "/api/me", token=login)).json()["user_id"]
+
+    async def admin_key(self, scope: dict[str, Any] | None = None) -> tuple[str, str]:
+        """An admin key that zoe asked for and rex approved: its id and its text."""
+        zoe, rex = await self.login("zoe"), await self.login("rex", "operator")
+        wanted = {"use_case": "repair", "storage": "a vault", "lifetime_seconds": 600, "scope": scope}
+        asked = (await self.ask("POST", "/api/admin-keys", token=zoe, json=wanted)).json()
+        path, approval = f"/api/admin-keys/{asked['id']}", {"request_hash": asked["request_hash"]}
+        assert (await self.ask("POST", f"{path}/approve", token=rex, json=approval)).status == 200
+        answer = await self.ask("POST", f"{path}/collect", token=zoe)
+        assert answer.status == 200, answer.body
+        return asked["id"], answer.json()["key"]
+
+    async def admin(self) -> str:
+        """An admin token of a fresh key."""
+        _, key = await self.admin_key()
+        return admin_token(key, self.clock.now())
 
     async def standing(self, job: Owned, login: str) -> tuple[Any, Any, Any]:
         """The job, its history, and what its token says: what a refused call must leave as it was."""

@@ -1,0 +1,191 @@
+"""Every state × every event × every kind of token over HTTP, against a table that is not ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from msgspec.structs import replace
+
+from jobpass.clock import to_microseconds
+from jobpass.records import Change, Job
+from jobpass.tokens.attenuate import admin_token, attenuate
+from jobpass.tokens.caveats import Cidr, Events, ExpiresAt, States
+from jobpass.tokens.keyring import Keyring
+from jobpass.tokens.mint import mint_credential, mint_document
+from support.site import Owned, Site
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "datacatalog.json").read_text())
+STATES = [state["name"] for state in VECTORS["states"]]
+EVENTS = [event["name"] for event in VECTORS["events"]]
+AFTER = {(row["state"], row["event"]): None if row["refused"] else row["new_state"] for row in VECTORS["fsm"]}
+ADMIN_EVENTS = {"reset", "ready"}
+
+Expected = Callable[[str, str], int]
+
+
+def by_lifecycle(state: str, event: str) -> int:
+    return 409 if AFTER[state, event] is None else 200
+
+
+def without_admin(state: str, event: str) -> int:
+    return 403 if event in ADMIN_EVENTS else by_lifecycle(state, event)
+
+
+def only(*allowed: tuple[str | None, str]) -> Expected:
+    """What an attenuated token does: nothing but these (state or any, event)."""
+
+    def expected(state: str, event: str) -> int:
+        fits = (state, event) in allowed or (None, event) in allowed
+        return by_lifecycle(state, event) if fits else 403
+
+    return expected
+
+
+def always(status: int) -> Expected:
+    return lambda _state, _event: status
+
+
+class Kind(NamedTuple):
+    """A kind of token: one of them, and what it may do."""
+
+    token: str | None
+    event: Expected
+    read: int
+    give: int
+    delete: int
+
+
+async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
+    """One token of every kind, each with what is expected of it."""
+    ann, bob, olga = await site.login("ann"), await site.login("bob"), await site.login("olga", "operator")
+    other = await site.job(ann, of="another")
+    _, key = await site.admin_key()
+    _, narrow_key = await site.admin_key({"events": ["reset"]})
+    revoked_id, revoked_key = await site.admin_key()
+    now = site.clock.now()
+    revoked = admin_token(revoked_key, now)
+    zoe = await site.login("zoe")
+    assert (await site.ask("POST", f"/api/admin-keys/{revoked_id}/revoke", token=zoe)).status == 200
+    ended = await site.login("ann")
+    assert (await site.ask("POST", "/api/logout", token=ended)).status == 200
+    seconds = to_microseconds(now) // 1_000_000
+    strangers = Keyring.generate(b"\1\2\3\4", bytes(range(32)))
+    bad = {
+        "none": None,
+        "empty": "",
+        "nonsense": "jp_doc_nonsense",
+        "forged": job.token[:-3] + ("AAA" if job.token[-3:] != "AAA" else "BBB"),
+        "of another house": mint_document(strangers, "01020304", job.uuid, 7),
+        "of another serial": mint_document(site.keyring, site.keyring.signing_kid, job.uuid, 7),
+        "expired document": attenuate(job.token, [ExpiresAt(seconds)]),
+        "logged out": ended,
+        "of a revoked key": revoked,
+        "the admin key itself": key,
+        "the key as a token": key.replace("jp_adk_", "jp_adm_"),
+        "the document as an admin token": job.token.replace("jp_doc_", "jp_adm_"),
+        "a job token": mint_credential(site.keyring, "job", "0" * 32),
+        "an API key": mint_credential(site.keyring, "apikey", "0" * 32),
+        "a login without record": mint_credential(site.keyring, "login", "0" * 32),
+    }
+    good = {
+        "owner": Kind(ann, without_admin, 200, 200, 403),
+        "document": Kind(job.token, without_admin, 200, 403, 403),
+        "admin": Kind(admin_token(key, now), by_lifecycle, 200, 200, 200),
+        "scoped admin": Kind(admin_token(narrow_key, now), only((None, "reset")), 200, 200, 200),
+        "another author": Kind(bob, always(404), 404, 404, 404),
+        "operator": Kind(olga, always(403), 200, 403, 403),
+        "another job's document": Kind(other.token, always(404), 404, 404, 404),
+        "only update": Kind(attenuate(job.token, [Events(("update",))]), only((None, "update")), 200, 403, 403),
+        "only finish when running": Kind(
+            attenuate(job.token, [States({"RUNNING": ("finish",)})]), only(("RUNNING", "finish")), 200, 403, 403
+        ),
+        "from elsewhere": Kind(attenuate(job.token, [Cidr(("203.0.113.0/24",))]), always(403), 403, 403, 403),
+    }
+    return good | {name: Kind(text, always(401), 401, 401, 401) for name, text in bad.items()}
+
+
+async def put(site: Site, job: Owned, state: str) -> Job:
+    """Put the job into a state, past every rule."""
+
+    def judge(found: Job | None, _prior: object) -> Change:
+        assert found is not None
+        return Change(found, replace(found, state=state), None)
+
+    outcome = await site.store.apply(job.uuid, judge)
+    assert isinstance(outcome, Change)
+    assert outcome.after is not None
+    return outcome.after
+
+
+def test_the_table_is_whole() -> None:
+    assert set(AFTER) == {(state, event) for state in STATES for event in EVENTS}
+    assert len(AFTER) == 165
+
+
+async def test_events(site: Site) -> None:
+    job = await site.job(await site.login("ann"))
+    for name, kind in (await kinds(site, job)).items():
+        for state in STATES:
+            for event in EVENTS:
+                before = await put(site, job, state)
+                answer = await site.ask("POST", job.events, token=kind.token, json={"name": event})
+                expected = kind.event(state, event)
+                assert answer.status == expected, (name, state, event, answer.body)
+                after = await site.store.find_job(job.uuid)
+                assert after is not None
+                if expected == 200:
+                    assert (after.state, after.sequence) == (AFTER[state, event], before.sequence + 1)
+                    assert after.last_event == event
+                else:
+                    assert after == before, (name, state, event)
+
+
+@pytest.mark.parametrize("event", ["RESET", "reset ", "Reset", "ｒｅｓｅｔ", "reset\0", "re\u200bset", "delete", ""])
+async def test_names_that_are_none(site: Site, event: str) -> None:
+    job = await site.job(await site.login("ann"))
+    for name, kind in (await kinds(site, job)).items():
+        before = await put(site, job, "FINISHED")
+        answer = await site.ask("POST", job.events, token=kind.token, json={"name": event})
+        hidden_or_bad = kind.event("FINISHED", "update") in (401, 404)
+        assert answer.status in ((401, 404) if hidden_or_bad else (422, 403)), (name, answer.body)
+        assert await site.store.find_job(job.uuid) == before
+
+
+async def test_what_is_no_event(site: Site) -> None:
+    job = await site.job(await site.login("ann"))
+    for name, kind in (await kinds(site, job)).items():
+        for ending in ("", "/history", "/verify"):
+            assert (await site.ask("GET", job.path + ending, token=kind.token)).status == kind.read, (name, ending)
+        answer = await site.ask("POST", f"{job.path}/token", token=kind.token)
+        assert answer.status == kind.give, (name, answer.body)
+        assert (b"jp_" in answer.body) is (kind.give == 200)
+
+
+async def test_rotation_and_deletion(site: Site) -> None:
+    ann = await site.login("ann")
+    first = await site.job(ann)
+    for name in await kinds(site, first):
+        job = await site.job(ann, for_=name)
+        kind = (await kinds(site, job))[name]
+        before = await site.store.find_job(job.uuid)
+        deleted = await site.ask("DELETE", job.path, token=kind.token)
+        assert deleted.status == kind.delete, (name, deleted.body)
+        if kind.delete == 200:
+            assert deleted.json() == {"uuid": job.uuid, "deleted": True}
+            assert await site.store.find_job(job.uuid) is None
+            again = await site.job(ann, for_=name)
+            assert again.uuid == job.uuid
+            assert (await site.ask("GET", job.path, token=job.token)).status == 401  # the old token stays dead
+            job = again
+            before = await site.store.find_job(job.uuid)
+        rotated = await site.ask("POST", f"{job.path}/token/rotate", token=kind.token)
+        assert rotated.status == kind.give, (name, rotated.body)
+        if kind.give == 200:
+            assert (await site.ask("GET", job.path, token=job.token)).status == 401
+            assert (await site.ask("GET", job.path, token=rotated.json()["token"])).status == 200
+        else:
+            assert await site.store.find_job(job.uuid) == before, name
