@@ -23,6 +23,9 @@ from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, job
 BUSY_SECONDS = 5.0
 """How long a group waits for another process that writes."""
 
+RETRY_SECONDS = 0.001
+"""Between two tries for the lock; short, as one that writes without pause leaves it for a fraction of this only."""
+
 INLINE_SECONDS = 0.002
 """A lone call's commit runs on the loop's thread as long as the last commit took less than this."""
 
@@ -91,7 +94,7 @@ class Writer:
             self._execute("BEGIN IMMEDIATE")
         except apsw.BusyError as error:
             if time.monotonic() < deadline:
-                loop.call_later(0.002, self._attempt, group, loop, done, deadline)
+                loop.call_later(RETRY_SECONDS, self._attempt, group, loop, done, deadline)
             else:
                 self._fail(group, done, unavailable(error, "be written"))
             return
