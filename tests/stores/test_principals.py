@@ -225,5 +225,7 @@ async def test_what_needs_a_root_key_is_counted(store, kit, record):
     await store.apply("moved", kit.rewrite(kid="k5", previous_kid="k2"))
     assert (await store.find_job("moved")).previous_kid == "k2"
     assert await store.count_kids(kit.AT) == {"k1": 2, "k2": 2, "k3": 2, "k5": 1}
+    await store.apply("moved", kit.rewrite(previous_kid="k6"))
+    assert (await store.find_job("moved")).previous_kid == "k6"
     await store.apply("plain", kit.delete)
     assert (await store.count_kids(kit.AT))["k1"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import stat
 import time
 
@@ -102,13 +103,17 @@ async def test_what_stands_is_never_replaced(sqlite, tmp_path, kit):
     assert (await sqlite.find_job("job")).sequence == 1
 
 
-async def test_a_copy_that_cannot_be_made_leaves_nothing(sqlite, tmp_path, kit, monkeypatch):
+async def test_a_copy_that_cannot_be_made_leaves_nothing(sqlite, tmp_path, kit):
     await _fill(sqlite, kit)
     with pytest.raises(StoreUnavailable):
         await sqlite.backup(tmp_path / "missing" / "copy")
-    monkeypatch.setattr(backup_module, "_sync", lambda _: (_ for _ in ()).throw(OSError(5, "the disk is gone")))
-    with pytest.raises(StoreUnavailable, match="the disk is gone"):
-        await sqlite.backup(tmp_path / "copy")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))  # a disk with no more room than this
+    try:
+        with pytest.raises(StoreUnavailable):
+            await sqlite.backup(tmp_path / "copy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [file.name for file in tmp_path.iterdir() if "copy" in file.name] == []
     assert (await sqlite.apply("job", kit.send())).event.sequence == 102
 
@@ -126,6 +131,29 @@ async def test_a_damaged_database_gives_no_copy(tmp_path, kit):
     with pytest.raises(StoreUnavailable) as failed:
         await broken.backup(tmp_path / "copy")
     assert failed.value.detail["reason"].startswith("SQLITE_CORRUPT")
+    assert not (tmp_path / "copy").exists()
+    await broken.close()
+
+
+async def test_a_database_whose_parts_disagree_gives_no_copy(tmp_path, kit):
+    path = tmp_path / "store.sqlite"
+    store = await SqliteStore.open(path)
+    await _fill(store, kit)
+    await store.close()
+    connection = apsw.Connection(str(path))
+    connection.pragma("writable_schema", True)
+    index = connection.execute("SELECT * FROM sqlite_schema WHERE name = 'event_sequence'").get
+    connection.execute("DELETE FROM sqlite_schema WHERE name = 'event_sequence'")
+    connection.close()
+    connection = apsw.Connection(str(path))
+    connection.execute("DELETE FROM event WHERE sequence = 5")  # and the index, hidden, keeps its entry
+    connection.pragma("writable_schema", True)
+    connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", index)
+    connection.close()
+    broken = await SqliteStore.open(path)
+    with pytest.raises(StoreUnavailable, match="event_sequence") as failed:
+        await broken.backup(tmp_path / "copy")
+    assert failed.value.detail == {"reason": "SQLITE_CORRUPT"}
     assert not (tmp_path / "copy").exists()
     await broken.close()
 
