@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, UnknownPrincipal
 from jobpass.records import Credential
+from jobpass.stores.sqlite import SqliteStore
 
 HOUR = timedelta(hours=1)
 
@@ -229,3 +230,19 @@ async def test_what_needs_a_root_key_is_counted(store, kit, record):
     assert (await store.find_job("moved")).previous_kid == "k6"
     await store.apply("plain", kit.delete)
     assert (await store.count_kids(kit.AT))["k1"] == 1
+
+
+async def test_what_another_process_changes_shows_at_once(sqlite, tmp_path, kit):
+    owner = await sqlite.add_principal("a@b", "author", "h", kit.AT)
+    for name, parent in (("root", None), ("child", "root"), ("other", None)):
+        await sqlite.add_credential(Credential(name, "login", owner.id, "", kit.AT, None, parent=parent))
+        assert (await sqlite.find_session(name)).principal.active
+    there = await SqliteStore.open(tmp_path / "store.sqlite")
+    await there.change_principal(owner.id, lambda found: replace(found, active=False))
+    assert not (await sqlite.find_session("child")).principal.active
+    await there.revoke_credential("root", kit.AT)
+    assert (await sqlite.find_session("child")).credential.revoked_at == kit.AT
+    assert (await sqlite.find_session("other")).credential.revoked_at is None
+    await there.revoke_owned(owner.id, ["login"], kit.AT + HOUR)
+    assert (await sqlite.find_session("other")).credential.revoked_at == kit.AT + HOUR
+    await there.close()
