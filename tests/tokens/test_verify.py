@@ -323,6 +323,4 @@ def test_a_moment_of_another_zone_is_the_same_moment(texts: dict[str, str], give
 
 def test_an_admin_token_without_an_end_is_objected_to_even_if_it_got_here() -> None:
     endless = Verified("admin", "00000000", None, None, "ab" * 16, 3600, ())
-    assert [one.code for one in check_admin_window(endless, Access("jobs.read", datetime.now(UTC)))] == [
-        "admin_window"
-    ]
+    assert [one.code for one in check_admin_window(endless, Access("jobs.read", datetime.now(UTC)))] == ["admin_window"]
