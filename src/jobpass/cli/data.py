@@ -13,6 +13,7 @@ import typer
 from jobpass.cli import exits, inputs, output
 
 if TYPE_CHECKING:
+    from jobpass.authority.anchors import AuditHead, JobHead
     from jobpass.authority.history import Checked
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder; else JOBPASS_DATA.")]
@@ -28,13 +29,16 @@ def init(
     data: Data = None,
     admin_email: Email = "operator@localhost",
     admin_password_file: PasswordFile = None,
+    single_operator: Annotated[
+        bool, typer.Option("--single-operator", help="There is one operator only, who may approve own requests.")
+    ] = False,
     as_json: output.Json = False,
 ) -> None:
     """Make a data folder: a keyring, a database, an operator. Nothing that stands is overwritten."""
     from jobpass.settings import data_path, environment
 
     folder = data_path(environment(), data)
-    password = _initialise(folder, admin_email, admin_password_file)
+    password = _initialise(folder, admin_email, admin_password_file, single_operator=single_operator)
     _tell(folder, admin_email, password, as_json=as_json)
 
 
@@ -50,6 +54,13 @@ def serve(
         bool | None, typer.Option("--access-log/--no-access-log", help="Log each request, or not.")
     ] = None,
     body_limit_bytes: Annotated[int | None, typer.Option("--body-limit-bytes", help="The largest body.")] = None,
+    certfile: Annotated[
+        str | None, typer.Option("--certfile", help="Speak TLS with this certificate and its chain (PEM).")
+    ] = None,
+    keyfile: Annotated[str | None, typer.Option("--keyfile", help="The certificate's key (PEM).")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option("--metrics-port", help="Show the metrics on a loopback port of their own.")
+    ] = None,
     admin_email: Email = "operator@localhost",
     admin_password_file: PasswordFile = None,
     as_json: output.Json = False,
@@ -67,18 +78,22 @@ def serve(
         "log_level": log_level,
         "access_log": access_log,
         "body_limit_bytes": body_limit_bytes,
+        "certfile": certfile,
+        "keyfile": keyfile,
+        "metrics_port": metrics_port,
     }
     settings = load(environ, config=config_path(environ, config), data=folder, flags=flags).settings
     log.configure(settings.log_format, settings.log_level, access=settings.access_log)
     if not compose.is_initialised(folder):
         _tell(folder, admin_email, _initialise(folder, admin_email, admin_password_file), as_json=as_json)
-    if not compose.is_loopback(settings.host):
+    secure = settings.certfile is not None
+    if not secure and not compose.is_loopback(settings.host):
         output.note(
             f"jobpass: {settings.host} is reachable from elsewhere, and HTTP hides no token: put TLS before it."
         )
 
     def on_ready(bound_host: str, bound_port: int) -> None:
-        url = compose.http_url(bound_host, bound_port)
+        url = compose.http_url(bound_host, bound_port, secure=secure)
         if as_json:
             output.json_line({"url": url, "data": str(folder)})
         else:
@@ -87,33 +102,64 @@ def serve(
     compose.serve(folder, settings, on_ready)
 
 
-def verify(*, data: Data = None, as_json: output.Json = False) -> int:
-    """Check the history of every job, without a server; a line for each broken one, and exit code 1."""
+def verify(
+    *,
+    data: Data = None,
+    anchor: Annotated[Path | None, typer.Option("--anchor", help="Compare with this anchor, too.")] = None,
+    as_json: output.Json = False,
+) -> int:
+    """Check the history of every job and the audit, without a server; a line for each broken one, and exit code 1."""
+    from jobpass.authority.anchors import read
     from jobpass.settings import data_path, environment
 
-    folder = data_path(environment(), data)
-    jobs = events = 0
-    broken: list[dict[str, Any]] = []
-
-    def count(checked: Checked) -> None:
-        nonlocal jobs, events
-        jobs += 1
-        events += checked.events
-        if checked.broken_at is not None:
-            broken.append({"uuid": checked.uuid, "sequence": checked.broken_at})
-            if not as_json:
-                output.line(f"{checked.uuid} {checked.broken_at}")
-
-    asyncio.run(_check(folder, count))
+    anchored = None
+    if anchor is not None:
+        anchored = read(inputs.read_text(anchor, "anchor").encode().splitlines())
+    found = _Found(as_json=as_json)
+    asyncio.run(_check(data_path(environment(), data), found, anchored))
     if as_json:
-        output.json_line({"jobs": jobs, "events": events, "broken": broken})
+        output.json_line(found.as_data() | ({} if anchored is None else {"anchored": len(anchored)}))
     else:
-        said = f"{len(broken)} of {jobs} histories do not hold" if broken else f"all {jobs} histories hold"
-        output.note(f"{said} ({events} events)")
-    return exits.NO if broken else exits.OK
+        told = f" and all {len(anchored)} anchored heads are there" if anchored is not None else ""
+        said = f"{len(found.broken)} chains do not hold" if found.broken else f"all {found.jobs} histories hold{told}"
+        output.note(f"{said} ({found.events} events, {found.entries} audit entries)")
+    return exits.NO if found.broken else exits.OK
 
 
-async def _check(folder: Path, count: Any) -> None:
+class _Found:
+    """What a check of the record has found so far."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.jobs = self.events = self.entries = 0
+        self.broken: list[dict[str, Any]] = []
+        self._as_json = as_json
+
+    def history(self, checked: Checked) -> None:
+        """A job's history was checked."""
+        self.jobs += 1
+        self.events += checked.events
+        if checked.broken_at is not None:
+            self.lacks({"uuid": checked.uuid}, checked.uuid, checked.broken_at)
+
+    def audit(self, checked: Checked) -> None:
+        """A node's audit chain was checked."""
+        self.entries += checked.events
+        if checked.broken_at is not None:
+            self.lacks({"audit": checked.uuid}, f"audit:{checked.uuid}", checked.broken_at)
+
+    def lacks(self, which: dict[str, Any], shown: str, sequence: int) -> None:
+        """Something that should be there is not."""
+        self.broken.append(which | {"sequence": sequence})
+        if not self._as_json:
+            output.line(f"{shown} {sequence}")
+
+    def as_data(self) -> dict[str, Any]:
+        """All of it."""
+        counts = {"jobs": self.jobs, "events": self.events, "audit_entries": self.entries}
+        return counts | {"broken": self.broken}
+
+
+async def _check(folder: Path, found: _Found, anchored: list[AuditHead | JobHead] | None) -> None:
     from jobpass import compose
 
     progress = _progress() if sys.stderr.isatty() else nullcontext()
@@ -121,9 +167,16 @@ async def _check(folder: Path, count: Any) -> None:
         with progress as shown:
             task = shown.add_task("histories", total=None) if shown else None
             async for checked in authority.verify():
-                count(checked)
+                found.history(checked)
                 if shown and task is not None:
                     shown.advance(task)
+        async for checked in authority.verify_audit():
+            found.audit(checked)
+        if anchored is not None:
+            async for gone in authority.missing(anchored):
+                kind, colon, node = gone.what.partition(":")
+                which = {"audit": node} if colon else {"uuid": kind}
+                found.lacks(which | {"anchored": True}, f"{gone.what} (anchored)", gone.sequence)
 
 
 def _progress() -> Any:
@@ -134,16 +187,16 @@ def _progress() -> Any:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _initialise(folder: Path, email: str, password_file: Path | None) -> str | None:
+def _initialise(folder: Path, email: str, password_file: Path | None, *, single_operator: bool = False) -> str | None:
     """Initialise the folder; the password, if one was made."""
     from jobpass import compose
 
     if password_file is not None:
-        asyncio.run(compose.init_data(folder, email, inputs.read_secret(password_file, "password file")))
-        return None
-    password = compose.make_password()
-    asyncio.run(compose.init_data(folder, email, password))
-    return password
+        given, made = inputs.read_secret(password_file, "password file"), None
+    else:
+        given = made = compose.make_password()
+    asyncio.run(compose.init_data(folder, email, given, single_operator=single_operator))
+    return made
 
 
 def _tell(folder: Path, email: str, password: str | None, *, as_json: bool) -> None:

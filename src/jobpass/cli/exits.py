@@ -23,7 +23,7 @@ INTERRUPTED: Final = 130
 
 MEANINGS: Final = {
     OK: "done",
-    NO: "a negative answer: a history does not verify, a watched job failed, the demo did not hold",
+    NO: "a negative answer: a record or a lifecycle is not sound, a token not active, a watched job or the demo failed",
     USAGE: "the command line or an input is not sound",
     REFUSED: "the token or the password was refused (401, 403)",
     NOT_FOUND: "unknown, or hidden from this caller",

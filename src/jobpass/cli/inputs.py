@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from jobpass.errors import InvalidInput
+
+T = TypeVar("T", bound=str)
+_SPAN: Final = re.compile(r"(\d{1,9})([smhdw])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def read_text(path: Path, what: str) -> str:
@@ -24,6 +30,73 @@ def read_text(path: Path, what: str) -> str:
 def read_secret(path: Path, what: str) -> str:
     """The text of a file less one trailing newline."""
     return read_text(path, what).removesuffix("\n").removesuffix("\r")
+
+
+def read_token(file: Path | None, variable: str, what: str) -> str:
+    """A token or key from a file (``-`` is stdin), else from the environment, else from stdin; never an argument."""
+    from jobpass.settings import environment
+
+    found = environment().get(variable)
+    if file is None and found:
+        return found
+    if file is None and sys.stdin.isatty():
+        raise InvalidInput(f"There is no {what}: name its file, set {variable}, or write it to stdin.")
+    return read_text(file or Path("-"), what).strip()
+
+
+def read_span(text: str) -> timedelta | None:
+    """How long ``30s``, ``10m``, ``2h``, ``7d`` or ``1w`` is; None for another text."""
+    found = _SPAN.fullmatch(text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+
+
+def read_moment(text: str, option: str, now: datetime, *, past: bool) -> datetime:
+    """A moment as RFC 3339, or how far it lies in the past or the future: ``2h``. ``InvalidInput`` for another text."""
+    try:
+        span = read_span(text)
+        moment = datetime.fromisoformat(text) if span is None else now - span if past else now + span
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{option} is neither a span such as 2h nor a moment of RFC 3339: {text}") from None
+    if moment.tzinfo is None:
+        raise InvalidInput(f"{option} needs a time zone, such as Z at its end: {text}")
+    return moment
+
+
+def split(texts: list[str] | None) -> list[str] | None:
+    """The words of an option that takes several, separated by commas or given again; None if it was not given."""
+    if texts is None:
+        return None
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+def one_of(text: str, choices: tuple[T, ...], option: str) -> T:
+    """``text``, if it is one of the choices."""
+    for choice in choices:
+        if text == choice:
+            return choice
+    raise InvalidInput(f"{option} is not one of {', '.join(map(str, choices))}: {text}")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on if the person says so; ``InvalidInput`` if not, or if nobody can answer."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("There is no terminal to ask for a confirmation: give --yes.")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InvalidInput("Nothing was done.")
+
+
+def new_password(file: Path | None, whose: str) -> str:
+    """A password from a file, else asked for twice without echo."""
+    if file is not None:
+        return read_secret(file, "password file")
+    first = ask_password(whose)
+    if getpass.getpass("The same again: ") != first:
+        raise InvalidInput("The two passwords are not the same.")
+    return first
 
 
 def ask_password(email: str) -> str:

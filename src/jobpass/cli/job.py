@@ -164,6 +164,49 @@ def verify(
     return exits.OK if answer.intact else exits.NO
 
 
+@app.command()
+def token(
+    uuid: Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
+) -> None:
+    """Print a job's document token again."""
+    with connect.connect(url, token_file) as client:
+        text = client.job_token(uuid)
+    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+
+
+@app.command()
+def rotate(
+    uuid: Uuid,
+    *,
+    grace_seconds: Annotated[
+        int, typer.Option("--grace-seconds", min=0, max=86400, help="How long the token before lives on.")
+    ] = 0,
+    url: connect.Url = None,
+    token_file: connect.TokenFile = None,
+    as_json: output.Json = False,
+) -> None:
+    """Give a job a new document token, and end the one before."""
+    with connect.connect(url, token_file) as client:
+        text = client.rotate_job_token(uuid, grace_seconds)
+    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+
+
+@app.command()
+def delete(
+    uuid: Uuid,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: connect.Url = None,
+    token_file: connect.TokenFile = None,
+    as_json: output.Json = False,
+) -> None:
+    """Take a job and its history away; only an admin token may (--token-file)."""
+    inputs.confirm(f"Delete job {uuid} with its history?", yes=yes)
+    with connect.connect(url, token_file) as client:
+        client.delete_job(uuid)
+    output.json_line({"uuid": uuid, "deleted": True}) if as_json else output.line(f"{uuid} is deleted.")
+
+
 def event_line(event: Event) -> str:
     """One event in one line."""
     data = "" if event.data is None else f"  {output.compact(event.data, 160)}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from typer._click.exceptions import NoArgsIsHelpError
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -24,6 +25,18 @@ COMMANDS: Final = {
     "run": ("jobpass.cli.run", "run"),
     "job": ("jobpass.cli.job", "app"),
     "pipeline": ("jobpass.cli.pipeline", "app"),
+    "token": ("jobpass.cli.token", "app"),
+    "lifecycle": ("jobpass.cli.lifecycle", "app"),
+    "admin-key": ("jobpass.cli.admin_key", "app"),
+    "admin-token": ("jobpass.cli.admin_key", "admin_token"),
+    "user": ("jobpass.cli.user", "app"),
+    "audit": ("jobpass.cli.audit", "audit"),
+    "anchor": ("jobpass.cli.copies", "anchor"),
+    "backup": ("jobpass.cli.copies", "backup"),
+    "restore": ("jobpass.cli.copies", "restore"),
+    "keys": ("jobpass.cli.keys", "app"),
+    "settings": ("jobpass.cli.in_force", "settings"),
+    "completion": ("jobpass.cli.in_force", "completion"),
     "demo": ("jobpass.cli.demo", "demo"),
 }
 """Command -> where it is; a module is imported when its command is asked for."""
@@ -39,6 +52,11 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """The command, imported; None for an unknown name."""
         return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def _main_shell_completion(self, ctx_args: Any, prog_name: str, complete_var: str | None = None) -> None:
+        """Answer a shell that completes a command line, and leave; return if this is none."""
+        completion_init()
+        super()._main_shell_completion(ctx_args, prog_name, complete_var)
 
 
 def load(name: str) -> Any:

@@ -4,7 +4,7 @@ The only package that knows every part. A *data folder* holds ``jobpass.sqlite``
 comes from ``JOBPASS_KEYRING``) and, if wished, ``jobpass.toml`` and ``lifecycles/*.toml``.
 """
 
-from jobpass.compose.folder import alone, is_initialised, read_keyring, read_lifecycles, write_private
+from jobpass.compose.folder import KEYRING, alone, is_initialised, read_keyring, read_lifecycles, write_private
 from jobpass.compose.installation import (
     DEFAULT_EMAIL,
     init_data,
@@ -18,6 +18,7 @@ from jobpass.compose.upkeep import back_up, list_keys, restore, retire_key, rota
 
 __all__ = [
     "DEFAULT_EMAIL",
+    "KEYRING",
     "alone",
     "back_up",
     "http_url",

@@ -111,7 +111,9 @@ async def list_keys(folder: Path) -> list[KeyUse]:
     """The root keys, newest first."""
     async with open_authority(folder) as authority:
         uses = await authority.count_kids()
-        return [KeyUse(key.kid, key.state, uses.get(key.kid, 0)) for key in authority.keys]
+        return [
+            KeyUse(key.kid, key.state, 0 if key.state == "retired" else uses.get(key.kid, 0)) for key in authority.keys
+        ]
 
 
 async def rotate_key(folder: Path) -> str:

@@ -1,0 +1,55 @@
+"""``jobpass settings`` and ``jobpass completion``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobpass.cli import inputs, output
+from jobpass.cli.data import Data
+
+SHELLS = ("bash", "zsh", "fish")
+HIDDEN = "(hidden)"
+
+
+def settings(
+    *,
+    data: Data = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The settings file.")] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Show the settings that serve would use, and where each comes from; secrets are not shown."""
+    import msgspec
+
+    from jobpass.compose import KEYRING
+    from jobpass.settings import KEYRING_VARIABLE, config_path, environment, load
+
+    environ = environment()
+    named = data or (Path(environ["JOBPASS_DATA"]) if environ.get("JOBPASS_DATA") else None)
+    loaded = load(environ, config=config_path(environ, config), data=named)
+    rows = [(name, value, loaded.origins[name]) for name, value in msgspec.to_builtins(loaded.settings).items()]
+    if KEYRING_VARIABLE in environ:
+        rows.append(("keyring", HIDDEN, f"environment {KEYRING_VARIABLE}"))
+    elif named is not None:
+        rows.append(("keyring", HIDDEN, str(named / KEYRING)))
+    if as_json:
+        output.json_line({name: {"value": value, "from": origin} for name, value, origin in rows})
+    else:
+        output.table(("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows])
+
+
+def completion(
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")], *, as_json: output.Json = False
+) -> None:
+    """Print the script that makes a shell complete the commands and their options."""
+    from typer._completion_shared import get_completion_script
+
+    name = inputs.one_of(shell, SHELLS, "SHELL")
+    script = get_completion_script(prog_name="jobpass", complete_var="_JOBPASS_COMPLETE", shell=name)
+    output.json_line({"shell": name, "script": script}) if as_json else output.line(script)
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,57 @@
+"""``jobpass keys``: the root keys of a data folder."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from jobpass.cli import output
+from jobpass.cli.data import Data
+
+app = typer.Typer(
+    help="List, rotate and retire root keys.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
+
+
+@app.command("list")
+def list_(*, data: Data = None, as_json: output.Json = False) -> None:
+    """List the root keys, newest first, with how many jobs and living tokens need each."""
+    from jobpass import compose
+    from jobpass.settings import data_path, environment
+
+    keys = asyncio.run(compose.list_keys(data_path(environment(), data)))
+    if as_json:
+        output.json_line({"keys": [key._asdict() for key in keys]})
+    else:
+        output.table(("kid", "state", "needed by"), keys)
+
+
+@app.command()
+def rotate(*, data: Data = None, as_json: output.Json = False) -> None:
+    """Have a fresh root key sign; what the others signed still holds. A running server follows within a second."""
+    from jobpass import compose
+    from jobpass.settings import data_path, environment
+
+    kid = asyncio.run(compose.rotate_key(data_path(environment(), data)))
+    output.json_line({"kid": kid}) if as_json else output.line(f"{kid} signs from now on.")
+
+
+@app.command()
+def retire(
+    kid: Annotated[str, typer.Argument(help="The key's id.")],
+    *,
+    data: Data = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if jobs and living tokens need it: they end.")] = False,
+    as_json: output.Json = False,
+) -> None:
+    """End all tokens of a root key; the histories that it signed still verify."""
+    from jobpass import compose
+    from jobpass.settings import data_path, environment
+
+    count = asyncio.run(compose.retire_key(data_path(environment(), data), kid, force=force))
+    if as_json:
+        output.json_line({"kid": kid, "jobs_rekeyed": count})
+    else:
+        output.line(f"{kid} is retired; {count} jobs have new tokens (job token UUID).")
