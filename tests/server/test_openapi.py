@@ -1,0 +1,144 @@
+"""/openapi.json: a sound document with every route, which the server keeps to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from jobpass.compose import init_data, serving
+from jobpass.server.openapi import document
+from jobpass.server.route import Route
+from jobpass.server.routes import ROUTES
+from jobpass.wire import paths
+from jobpass.wire.problems import TABLE
+from support.site import PIPELINE, Site
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 15
+EMAIL, PASSWORD = "olga@example.org", "correct horse battery staple"
+
+
+async def shown(site: Site) -> dict[str, Any]:
+    answer = await site.ask("GET", "/openapi.json")
+    assert (answer.status, answer.header("content-type")) == (200, "application/json")
+    return answer.json()
+
+
+async def test_the_document_is_valid_and_has_every_route(quick_site: Site) -> None:
+    told = await shown(quick_site)
+    OpenAPIV31SpecValidator(told).validate()
+    operations = {f"{method.upper()} {path}" for path, methods in told["paths"].items() for method in methods}
+    assert operations == {f"{route.method} {route.template}" for route in ROUTES}
+    ids = [operation["operationId"] for methods in told["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids))
+    assert told == json.loads(json.dumps(document(ROUTES)))
+
+
+async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_site: Site) -> None:
+    told = await shown(quick_site)
+    assert told["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    statuses = {str(status) for status, _ in TABLE.values()}
+    for route in ROUTES:
+        operation = told["paths"][route.template][route.method.lower()]
+        responses = operation["responses"]
+        assert set(responses) - {"200"} <= statuses
+        assert {"422", "500", "503"} <= set(responses)
+        assert (operation.get("security") == [{"bearer": []}]) is route.bearer
+        assert ({"401", "403"} <= set(responses)) is route.bearer
+        assert ("requestBody" in operation) is ({"413", "415"} <= set(responses)) is (route.body is not None)
+        assert ("404" in responses) >= ("{" in route.template)
+        for status in set(responses) - {"200"}:
+            assert responses[status]["content"]["application/json"]["schema"] == {
+                "$ref": "#/components/schemas/Problem"
+            }
+        assert [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"] == [
+            *route.query
+        ]
+    for method, path, status in (
+        ("post", "/api/pipelinejobs/{uuid}/events", "409"),
+        ("post", "/api/login", "429"),
+        ("post", "/api/login", "401"),
+        ("post", "/api/admin-keys/{id}/collect", "409"),
+    ):
+        assert status in told["paths"][path][method]["responses"]
+    needed = {
+        path: methods["post"]["requestBody"]["required"]
+        for path, methods in told["paths"].items()
+        if "requestBody" in methods.get("post", {})
+    }
+    assert [path for path, must in needed.items() if not must] == [
+        "/api/pipelinejobs/{uuid}/token/rotate",
+        "/api/admin-keys/{id}/revoke",
+    ]
+
+
+class Known(NamedTuple):
+    """A real server, and what there is in it."""
+
+    url: str
+    segments: dict[str, str]
+
+    def login(self) -> str:
+        """A login token of the operator."""
+        body = {"email": EMAIL, "password": PASSWORD}
+        return httpx2.post(f"{self.url}/api/login", json=body).json()["token"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
+    """With a pipeline, a job, an author, and a request for an admin key."""
+    folder: Path = tmp_path_factory.mktemp("openapi") / "data"
+    asyncio.run(init_data(folder, EMAIL, PASSWORD, environ={}))
+    with serving(folder, environ={}) as url:
+        known = Known(url, {})
+        http = httpx2.Client(base_url=url, headers={"authorization": f"Bearer {known.login()}"})
+        with http:
+            pipeline = http.post("/api/pipelines", json=PIPELINE).json()["uuid"]
+            job = http.post("/api/pipelinejobs", json={"pipeline_uuid": pipeline, "data": {}}).json()["uuid"]
+            key = http.post("/api/admin-keys", json={"use_case": "x", "storage": "y"}).json()["id"]
+            author = http.post("/api/users", json={"email": "ann@example.org", "password": PASSWORD}).json()["id"]
+        yield Known(url, {"jobs": job, "pipelines": pipeline, "admin_keys": key, "accounts": str(author)})
+
+
+@pytest.fixture(scope="module")
+def token(server: Known) -> str:
+    return server.login()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.template}")
+def test_the_server_keeps_to_its_document(server: Known, token: str, route: Route) -> None:
+    """Requests made from the document, sound and not: never a 5xx, and answers as they are described."""
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    known = server.segments.get(route.handler.__module__.rpartition(".")[2], "")
+    bearer = server.login() if route.template == paths.LOGOUT else token  # which this would end for all
+    seen: list[int] = []
+
+    @seed(0)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+    @given(case=schema[route.template][route.method].as_strategy(), use_known=st.booleans())
+    def run(case: schemathesis.Case, use_known: bool) -> None:
+        if use_known and case.path_parameters:
+            case.path_parameters.update(dict.fromkeys(case.path_parameters, known))
+        answer = case.call_and_validate(headers={"Authorization": f"Bearer {bearer}"}, checks=CHECKS)
+        seen.append(answer.status_code)
+
+    run()
+    assert seen
+    if route.method == "GET":
+        assert 200 in seen
