@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from jobpass.authority.chain import ChainKeys, message
+from jobpass.authority.chain import ChainKeys, mac
 from jobpass.clock import to_microseconds
 from jobpass.errors import KeyringError
 from jobpass.records import NO_LINK, AuditEntry, Page
@@ -55,7 +55,7 @@ def audit_link(chain_key: bytes, previous: bytes, entry: AuditEntry) -> bytes:
         (entry.subject or "").encode(),
         entry.data,
     )
-    return hmac.digest(chain_key, message(parts), "sha256")
+    return mac(chain_key, parts)
 
 
 class Audit:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from jobpass.clock import to_microseconds
 from jobpass.errors import KeyringError
 from jobpass.records import NO_LINK, Event, Job
+from jobpass.tokens.mac import MacKey
 
 ChainKeys = Callable[[str], bytes]
 """kid → chain key; raises ``KeyringError`` for a kid that is not there."""
@@ -32,12 +34,22 @@ def link(chain_key: bytes, previous: bytes, job_uuid: str, event: Event) -> byte
         event.credential.encode(),
         event.key.encode() if event.key is not None else b"",
     )
-    return hmac.digest(chain_key, message(parts), "sha256")
+    return mac(chain_key, parts)
 
 
-def message(parts: Iterable[bytes]) -> bytes:
-    """The parts, each preceded by its length in 4 bytes: no two lists of parts share a message."""
-    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+def mac(chain_key: bytes, parts: Iterable[bytes]) -> bytes:
+    """The HMAC-SHA256 of the parts, each preceded by its length in 4 bytes: no two lists of parts share a message."""
+    framed = []
+    for part in parts:
+        size = len(part)
+        framed.append(_LENGTHS[size] if size < len(_LENGTHS) else size.to_bytes(4, "big"))
+        framed.append(part)
+    return _mac_key(chain_key).mac(b"".join(framed))
+
+
+_LENGTHS = [size.to_bytes(4, "big") for size in range(512)]
+_mac_key = lru_cache(maxsize=64)(MacKey)
+"""A few root keys at the most, so that their padded halves are hashed once."""
 
 
 def first_break(job: Job, events: Iterable[Event], keys: ChainKeys) -> int | None:
