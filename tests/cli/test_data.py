@@ -176,7 +176,7 @@ def edit(shell: Any, statement: str) -> None:
 
 
 def test_verify_tells_when_all_hold(shell: Any, filled: list[str]) -> None:
-    assert shell.json("verify", "--data", "data") == {"jobs": 3, "events": 15, "broken": []}
+    assert shell.json("verify", "--data", "data") == {"jobs": 3, "events": 15, "audit_entries": 3, "broken": []}
     done = shell("verify", "--data", "data")
     assert (done.returncode, done.stdout) == (0, "")
     assert "all 3 histories hold" in done.stderr
@@ -211,7 +211,7 @@ def test_verify_tells_every_broken_job(shell: Any, here: Any, filled: list[str])
     told = here("verify", "--data", "data", "--json")
     assert told.returncode == 1
     broken = [{"uuid": uuid, "sequence": 3} for uuid in filled]
-    assert json.loads(told.stdout) == {"jobs": 3, "events": 15, "broken": broken}
+    assert json.loads(told.stdout) == {"jobs": 3, "events": 15, "audit_entries": 3, "broken": broken}
 
 
 def test_verify_while_a_server_is_writing(shell: Any, logged_in: Any, installation: Any, job: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from jobpass.cli import exits, output
 from jobpass.errors import Error
+from jobpass.log import scrub, scrub_crashes
 
 COMMANDS: Final = {
     "init": ("jobpass.cli.data", "init"),
@@ -96,8 +97,6 @@ def main(
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
-    from jobpass.log import scrub_crashes
-
     scrub_crashes()
     as_json = "--json" in arguments[: arguments.index("--")] if "--" in arguments else "--json" in arguments
     try:
@@ -129,5 +128,6 @@ def _usage(failure: typer.TyperException) -> int:
         return exits.USAGE
     context = getattr(failure, "ctx", None)
     path = context.command_path if context is not None else "jobpass"
-    output.note(f"{path}: {failure.format_message()} (see {path} --help)")
+    # Somebody may have written a token as an argument, which need not be shown on top of that.
+    output.note(output.printable(f"{path}: {scrub(failure.format_message())} (see {path} --help)"))
     return exits.USAGE
