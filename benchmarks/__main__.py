@@ -1,4 +1,4 @@
-"""Run benchmarks and print their tables: ``python -m benchmarks [--runs N] [tokens store http scale startup]``."""
+"""Run benchmarks and print their tables: ``python -m benchmarks [--runs N] [NAMES]``, such as ``tokens http``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.common import Row, save, table
 
-NAMES = ("tokens", "store", "http", "scale", "startup")
+NAMES = ("tokens", "store", "http", "check", "scale", "startup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

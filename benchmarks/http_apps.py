@@ -1,4 +1,4 @@
-"""The two servers of the HTTP benchmark, each a process of its own: ``python -m benchmarks.http_apps ours|yardstick``.
+"""The servers of the HTTP benchmarks, each a process of its own: ``python -m benchmarks.http_apps yardstick``.
 
 Each prints ``host port`` on a line of its own once it accepts connections, and stops on SIGTERM.
 """
@@ -23,14 +23,19 @@ def told(host: str, port: int) -> None:
     print(host, port, flush=True)
 
 
-async def ours(folder: Path) -> None:
-    """Jobpass as it is served, on a data folder; without a line in the log for each request."""
+async def ours(folder: Path, *, audited: bool = True) -> None:
+    """Jobpass as it is served, on a data folder; without a line in the log for each request.
+
+    ``audited`` False leaves refusals unnoted, to see what noting them costs.
+    """
     from jobpass.compose import open_authority
     from jobpass.server.app import create_app
     from jobpass.server.run import serve
 
     logging.basicConfig(level=logging.WARNING)
     async with open_authority(folder) as authority:
+        if not audited:
+            authority.audit.note_refusal = lambda *_: None
         await serve(create_app(authority, randomness=secrets.token_bytes), ready=told)
 
 
@@ -71,11 +76,11 @@ def yardstick() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ours":
+    if sys.argv[1] in ("ours", "unaudited"):
         import uvloop
 
-        uvloop.run(ours(Path(sys.argv[2])))
+        uvloop.run(ours(Path(sys.argv[2]), audited=sys.argv[1] == "ours"))
     elif sys.argv[1] == "yardstick":
         yardstick()
     else:
-        sys.exit("ours DIR, or yardstick")
+        sys.exit("ours DIR, unaudited DIR, or yardstick")
