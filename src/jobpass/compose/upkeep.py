@@ -77,11 +77,11 @@ async def _fill(
     used = _only_active(rotated(keyring)) if rotate else keyring
     settings = load(environ, data=folder).settings
     async with open_database(unfinished, used, read_lifecycles(folder), settings) as made:
-        strangers = (await made.authority.count_kids()).keys() - {key.kid for key in keyring.keys}
+        needed = set(await made.authority.count_kids())
+        needed |= {entry.kid for entry in (await made.store.list_audit(limit=1)).items}
+        strangers = ", ".join(sorted(needed - {key.kid for key in keyring.keys}))
         if strangers:
-            raise KeyringError(
-                f"The copy belongs to another keyring: this one has no key {', '.join(sorted(strangers))}."
-            )
+            raise KeyringError(f"The copy belongs to another keyring: the one in {folder} has no key {strangers}.")
         if rotate:
             # Before the database counts: a copy that is in use with its old keys would bring dead tokens back.
             write_keyring(folder, used, environ)
