@@ -27,6 +27,7 @@ from jobpass.server.route import Route
 from jobpass.server.routes import ROUTES
 from jobpass.wire import paths
 from jobpass.wire.problems import TABLE
+from support.samples import make_things, send
 from support.site import PIPELINE, Site
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -86,6 +87,16 @@ async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_si
         "/api/pipelinejobs/{uuid}/token/rotate",
         "/api/admin-keys/{id}/revoke",
     ]
+
+
+async def test_each_kind_of_token_is_answered_as_described(quick_site: Site) -> None:
+    told = await shown(quick_site)
+    for route in ROUTES:
+        things = await make_things(quick_site)
+        described = told["paths"][route.template][route.method.lower()]["responses"]
+        for token in (None, "jp_doc_x", things.job.token, await quick_site.admin(), await quick_site.login("bob")):
+            answer = await send(quick_site, route, things, token)
+            assert str(answer.status) in described, (route.method, route.template, answer.body)
 
 
 class Known(NamedTuple):
