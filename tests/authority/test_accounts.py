@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from statistics import median
+from time import perf_counter
 
 import pytest
+from argon2 import PasswordHasher
 from msgspec.structs import replace
 
 from jobpass.authority.passwords import QUEUE_LENGTH, Passwords
@@ -128,3 +131,21 @@ async def test_the_clock_of_a_token_is_read_on_every_use(house: House) -> None:
     with pytest.raises(ExpiredToken):
         await house.authority.jobs.submit_event(ann, made.job.uuid, "run")
     await house.authority.jobs.submit_event(await house.bearer(made.token), made.job.uuid, "run")
+
+
+async def test_unknown_addresses_and_wrong_passwords_take_the_same_time(house: House) -> None:
+    """Both hash once; the first log-in of all, which makes the decoy, is not measured."""
+    passwords = Passwords(1, PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1))
+    stored = await passwords.hash(PASSWORD)
+    await passwords.check("wrong horse battery", None)
+
+    async def seconds(password_hash: str | None) -> float:
+        started = perf_counter()
+        assert not await passwords.check("wrong horse battery", password_hash)
+        return perf_counter() - started
+
+    known, unknown = [], []
+    for _ in range(9):
+        known.append(await seconds(stored))
+        unknown.append(await seconds(None))
+    assert 0.5 < median(known) / median(unknown) < 2
