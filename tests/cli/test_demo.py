@@ -36,7 +36,8 @@ def test_the_demo_holds_and_leaves_nothing(shell: Any, sources: Path, tmp_path: 
     (tmp_path / "temporary").mkdir()
     done = shell("demo", "--input", sources)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("   ok ") >= 14
+    assert done.stdout.count("   ok ") >= 22
+    assert "reset after the key was revoked: invalid_token" in done.stdout
     assert "FAILED" not in done.stdout
     for refused in ("401 forged_token", "404 unknown_job", "409 illegal_transition", "403 denied"):
         assert refused in done.stdout

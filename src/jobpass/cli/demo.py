@@ -11,15 +11,15 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jobpass.cli import demo_crash, exits, output
+from jobpass.cli import demo_crash, demo_power, exits, output
+from jobpass.cli.demo_telling import Telling
 from jobpass.errors import Denied, Error, IllegalTransition, InvalidInput, InvalidToken, UnknownJob
 
 if TYPE_CHECKING:
@@ -61,39 +61,6 @@ def demo(
     return exits.OK if told.held else exits.NO
 
 
-class Telling:
-    """Says what happens, and remembers what held."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self.checks: list[dict[str, Any]] = []
-        self._started = time.monotonic()
-
-    @property
-    def held(self) -> bool:
-        """Whether all checks held, and there were some."""
-        return bool(self.checks) and all(check["held"] for check in self.checks)
-
-    @property
-    def seconds(self) -> float:
-        """How long it took so far."""
-        return round(time.monotonic() - self._started, 1)
-
-    def title(self, text: str) -> None:
-        """The next part."""
-        self.say(f"\n== {text}")
-
-    def say(self, text: str) -> None:
-        """A line."""
-        if not self.quiet:
-            output.line(text)
-
-    def check(self, claim: str, held: object, detail: str = "") -> None:
-        """A claim, and whether it held."""
-        self.checks.append({"claim": claim, "held": bool(held), "detail": detail})
-        self.say(f"   {'ok    ' if held else 'FAILED'}  {claim}{f': {output.printable(detail)}' if detail else ''}")
-
-
 class _Demo:
     """The parts in their order, and what they share."""
 
@@ -119,6 +86,7 @@ class _Demo:
             self._client = self._begin(stack)
             job = self._run_job()
             self._refusals(job)
+            demo_power.play(self._told, self._client, job)
             self._crash()
             self._told.check("the server ends when asked to", self._server.stop() == 0)
 
