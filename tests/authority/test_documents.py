@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from jobpass.authority.audit import MAX_SOURCES, SOURCE_REFUSALS
+from jobpass.authority.audit import NODE, SOURCE
 from jobpass.errors import (
     Conflict,
     Denied,
@@ -204,17 +204,31 @@ async def test_the_audit_tells_who_did_what_and_holds(house: House) -> None:
 async def test_refusals_are_noted_with_their_true_reason_and_bounded(house: House) -> None:
     boss = await house.person("boss@example.org", "operator")
     audit = house.authority.audit
-    for n in range(SOURCE_REFUSALS + 30):
+    for n in range(SOURCE.burst + 30):
         audit.note_refusal(Denied(reasons=[f"{n}"]), "jobs.event", None, "198.51.100.1", None)
     audit.note_refusal(RevokedToken("ended"), "jobs.event", boss, "192.0.2.7", "subject")
-    noted = [entry for entry in (await audit.page(boss)).items if entry.name.startswith("refused")]
-    assert len(noted) == SOURCE_REFUSALS + 2
-    assert json.loads(noted[-1].data) == {"more": 30}
-    assert json.loads(noted[-2].data)["code"] == "revoked_token"
-    assert (noted[-2].principal, noted[-2].subject) == (boss.session.principal.id, "subject")
-    for n in range(5000):
-        audit.note_refusal(Denied(), "jobs.event", None, f"2001:db8::{n:x}", None)
-    await audit.flush()
-    written = len((await audit.page(boss, name="refused", limit=1000)).items)
-    assert written <= MAX_SOURCES + SOURCE_REFUSALS + 1
-    assert json.loads((await audit.page(boss, name="refused.more")).items[-1].data)["more"] >= 4000
+    noted = (await audit.page(boss, name="refused")).items
+    assert len(noted) == SOURCE.burst + 1
+    assert json.loads(noted[-1].data)["code"] == "revoked_token"
+    assert (noted[-1].principal, noted[-1].subject) == (boss.session.principal.id, "subject")
+    house.clock.advance(60)
+    assert [json.loads(one.data) for one in (await audit.page(boss, name="refused.more")).items] == [{"more": 30}]
+
+
+async def test_a_flood_of_refusals_from_everywhere_writes_little(house: House) -> None:
+    boss = await house.person("boss@example.org", "operator")
+    audit = house.authority.audit
+    for second in range(300):
+        for n in range(20):
+            audit.note_refusal(Denied(), "jobs.event", None, f"2001:db8::{second:x}:{n:x}", None)
+        house.clock.advance(1)
+        await audit.flush()
+    written = 0
+    page = await audit.page(boss, name="refused", limit=1000)
+    while page.items:
+        written += len(page.items)
+        page = await audit.page(boss, name="refused", after=page.next, limit=1000)
+    assert NODE.burst < written <= NODE.burst + 300 / NODE.seconds + 1
+    more = [json.loads(one.data)["more"] for one in (await audit.page(boss, name="refused.more")).items]
+    assert len(more) == 5
+    assert 6000 - written - 60 * 20 <= sum(more) <= 6000 - written

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobpass.authority.throttle import ACCOUNT, ADDRESS, MAX_BUCKETS, PAIR, Throttle
+from jobpass.authority.buckets import MAX_KEYS
+from jobpass.authority.throttle import ACCOUNT, ADDRESS, PAIR, Throttle
 from jobpass.errors import TooMany
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -66,8 +67,8 @@ def test_a_success_forgives_the_owners_own_slips() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     throttle = Throttle()
-    for n in range(MAX_BUCKETS):
+    for n in range(MAX_KEYS):
         throttle.failed(f"{n}@example.org", f"2001:db8::{n:x}", NOW)
         throttle.succeeded(f"{n}@example.org", "192.0.2.7")
-    assert len(throttle._levels) <= MAX_BUCKETS
-    assert len(throttle._known) <= MAX_BUCKETS
+    assert len(throttle._failures) <= MAX_KEYS
+    assert len(throttle._known) <= MAX_KEYS

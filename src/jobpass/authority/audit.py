@@ -8,12 +8,13 @@ disk.
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from jobpass.authority.buckets import Buckets, Rate
 from jobpass.authority.chain import ChainKeys, mac
 from jobpass.clock import to_microseconds
 from jobpass.errors import KeyringError
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from jobpass.ports import AuditStore
     from jobpass.tokens.keyring import Keyring
 
-SOURCE_REFUSALS: Final = 20
-"""Refusals of one source (address) that are written one by one between two flushes; the rest are counted."""
-MAX_SOURCES: Final = 1000
-"""Sources that are told apart between two flushes; the rest are counted together."""
+SOURCE: Final = Rate(20, 60.0)
+"""Refusals of one source (an address) that are written one by one."""
+NODE: Final = Rate(1000, 2.0)
+"""Refusals of all sources together that are written one by one: some 15 MB a day at the most."""
+SUMMARY_SECONDS: Final = 60
+"""How often it is written how many more there were."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -68,7 +71,9 @@ class Audit:
         self._clock = clock
         self._node = node
         self._noted: list[AuditEntry] = []
-        self._counts: dict[str, int] = {}
+        self._refused = Buckets()
+        self._more = 0
+        self._summed_at = clock.now()
 
     async def record(
         self,
@@ -92,13 +97,13 @@ class Audit:
         self, error: Error, action: str, bearer: Bearer | None, address: str | None, subject: str | None
     ) -> None:
         """Note a refusal with its true reason, in memory; ``flush`` writes it."""
-        source = address or ""
-        count = self._counts.get(source, 0) + 1
-        if count == 1 and len(self._counts) >= MAX_SOURCES:
-            source, count = "*", self._counts.get("*", SOURCE_REFUSALS) + 1
-        self._counts[source] = count
-        if count > SOURCE_REFUSALS:
+        at = self._clock.now()
+        buckets = ((("source", address or ""), SOURCE), (("node", ""), NODE))
+        if any(self._refused.wait(key, rate, at) > 0 for key, rate in buckets):
+            self._more += 1
             return
+        for key, rate in buckets:
+            self._refused.add(key, rate, at)
         principal = bearer.session.principal.id if bearer is not None and bearer.session is not None else None
         credential = bearer.credential if bearer is not None else None
         data: dict[str, Any] = {"code": error.code, "action": action, "reason": error.message}
@@ -144,13 +149,12 @@ class Audit:
         return AuditEntry(self._node, 0, at, name, principal, credential, address, subject, _encode(data), kid, NO_LINK)
 
     def _drain(self) -> list[AuditEntry]:
-        """Take what was noted, with one entry for each source that was cut short."""
-        noted, counts = self._noted, self._counts
-        self._noted, self._counts = [], {}
-        for source, count in counts.items():
-            if count > SOURCE_REFUSALS:
-                more = {"more": count - SOURCE_REFUSALS}
-                noted.append(self._entry("refused.more", None, None, source or None, None, more))
+        """Take what was noted and, now and then, how many refusals there were beyond it."""
+        noted, self._noted = self._noted, []
+        at = self._clock.now()
+        if self._more and at - self._summed_at >= timedelta(seconds=SUMMARY_SECONDS):
+            noted.append(self._entry("refused.more", None, None, None, None, {"more": self._more}))
+            self._more, self._summed_at = 0, at
         return noted
 
     async def _append(self, entries: list[AuditEntry]) -> None:
