@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "run": ("jobpass.cli.run", "run"),
     "job": ("jobpass.cli.job", "app"),
     "pipeline": ("jobpass.cli.pipeline", "app"),
-    "token": ("jobpass.cli.token", "app"),
+    "token": ("jobpass.cli.tokens", "app"),
     "lifecycle": ("jobpass.cli.lifecycle", "app"),
     "admin-key": ("jobpass.cli.admin_key", "app"),
     "admin-token": ("jobpass.cli.admin_key", "admin_token"),
