@@ -37,10 +37,28 @@ def options(command: Any) -> set[str]:
 
 
 def examples(text: str) -> Iterator[list[str]]:
+    """The words after ``jobpass`` of each call on a page, one for each part of a pipe."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
-            if line.startswith("$ jobpass "):
-                yield shlex.split(line, comments=True)[2:]
+            if line.startswith("$ "):
+                for words in calls(line[2:]):
+                    if words[0] == "jobpass":
+                        yield words[1:]
+
+
+def calls(line: str) -> list[list[str]]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|<>")
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    words = iter(lexer)
+    for word in words:
+        if word == "|":
+            found.append([])
+        elif word in ("<", ">"):
+            next(words)
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
 
 
 def command_of(words: list[str]) -> str:
