@@ -149,3 +149,13 @@ async def test_unknown_addresses_and_wrong_passwords_take_the_same_time(house: H
         known.append(await seconds(stored))
         unknown.append(await seconds(None))
     assert 0.5 < median(known) / median(unknown) < 2
+
+
+async def test_another_keyring_does_not_forgive_guesses(house: House) -> None:
+    await house.person("ann@example.org")
+    for _ in range(5):
+        with pytest.raises(LoginFailed):
+            await house.authority.accounts.login("ann@example.org", "wrong horse battery", "198.51.100.1")
+    await house.authority.use_keyring(house.keyring.rotate(b"abcd", bytes(range(32))))
+    with pytest.raises(TooMany):
+        await house.authority.accounts.login("ann@example.org", PASSWORD, "198.51.100.1")

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.standing import principal_of
-from jobpass.authority.throttle import Throttle
 from jobpass.errors import Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.records import Credential, Page, Principal, Role, Session
 from jobpass.tokens.access import Access
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.authority.passwords import Passwords
+    from jobpass.authority.throttle import Throttle
     from jobpass.clock import Clock
     from jobpass.ports import AccountStore, Randomness
     from jobpass.tokens.keyring import Keyring
@@ -53,6 +53,7 @@ class Accounts:
         gate: Gate,
         keyring: Keyring,
         passwords: Passwords,
+        throttle: Throttle,
         audit: Audit,
         clock: Clock,
         randomness: Randomness,
@@ -62,7 +63,7 @@ class Accounts:
         self._keyring = keyring
         self._passwords = passwords
         self._audit = audit
-        self._throttle = Throttle()
+        self._throttle = throttle
         self._clock = clock
         self._randomness = randomness
 

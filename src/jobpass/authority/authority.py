@@ -16,6 +16,7 @@ from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.rekey import rekey
+from jobpass.authority.throttle import Throttle
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
 
@@ -50,6 +51,7 @@ class Authority:
     ) -> None:
         self._store = store
         self._passwords = passwords
+        self._throttle = Throttle()
         self._clock = clock
         self._randomness = randomness
         self._node = node
@@ -65,7 +67,7 @@ class Authority:
         self._keyring = keyring
         self.audit = Audit(store, gate, keyring, clock, self._node)
         self.credentials = Credentials(store, Verifier(keyring), gate, clock)
-        self.accounts = Accounts(store, gate, keyring, self._passwords, self.audit, clock, randomness)
+        self.accounts = Accounts(store, gate, keyring, self._passwords, self._throttle, self.audit, clock, randomness)
         self.pipelines = Pipelines(store, gate, clock)
         self.jobs = Jobs(store, gate, keyring, self.lifecycles, self.audit, clock, randomness)
         self.admin_keys = AdminKeys(
