@@ -111,7 +111,6 @@ class Introspection:
         session = bearer.session
         if session is None or not self._is_business(caller, session.principal.id):
             return None
-        self._gate.standing(bearer, Access("account.read", at), None)
         ends, issued = session.credential.expires_at, session.credential.issued_at
         return _described(
             bearer,
