@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.jobpass
+# Jobpass, and beside it what provides the import paths of its seeds: `pip install .` alone never brings them.
+SOURCES := --editable . --editable compat/datacatalog
+METADATA := pyproject.toml compat/datacatalog/pyproject.toml
 
 .PHONY: demo test test-long mutation lint format bench clean
 
@@ -23,6 +26,7 @@ lint: $(STAMP)-lint        ## style, types, who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --config importlinter.toml
+	$(BIN)/lint-imports --no-cache --config compat/datacatalog/importlinter.toml
 
 format: $(STAMP)-lint
 	$(BIN)/ruff check --fix .
@@ -37,20 +41,20 @@ $(STAMP)-base:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	touch $@
 
-$(STAMP)-demo: $(STAMP)-base pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+$(STAMP)-demo: $(STAMP)-base $(METADATA)
+	$(BIN)/python -m pip install --quiet $(SOURCES)
 	touch $@
 
-$(STAMP)-test: $(STAMP)-base pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group test
+$(STAMP)-test: $(STAMP)-base $(METADATA)
+	$(BIN)/python -m pip install --quiet $(SOURCES) --group test
 	touch $@
 
-$(STAMP)-lint: $(STAMP)-base pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+$(STAMP)-lint: $(STAMP)-base $(METADATA)
+	$(BIN)/python -m pip install --quiet $(SOURCES) --group test --group lint
 	touch $@
 
-$(STAMP)-bench: $(STAMP)-base pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group test --group bench
+$(STAMP)-bench: $(STAMP)-base $(METADATA)
+	$(BIN)/python -m pip install --quiet $(SOURCES) --group test --group bench
 	touch $@
 
 clean:
