@@ -24,7 +24,8 @@
     │   ├── IllegalTransition       the lifecycle does not allow this event in this state
     │   ├── IdempotencyConflict     the same key came with another event
     │   ├── JobExists               the same job uuid with another owner or other parameters
-    │   └── AlreadyExists           a name that must be unique is taken
+    │   ├── AlreadyExists           a name that must be unique is taken
+    │   └── ArchiveFailed           the job's archive directory could not be worked on
     ├── InvalidInput            the request cannot be read as what it should be
     │   └── UnknownEvent            the lifecycle has no event of this name
     ├── TooLarge                more bytes than are allowed
@@ -213,6 +214,12 @@ class AlreadyExists(Conflict):
     """A name that must be unique is taken."""
 
     code = "already_exists"
+
+
+class ArchiveFailed(Conflict):
+    """The job's archive directory could not be worked on; the message says why."""
+
+    code = "archive_failed"
 
 
 class InvalidInput(Error):

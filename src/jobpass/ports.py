@@ -6,6 +6,7 @@ Every method raises ``StoreUnavailable`` when the record cannot be read or writt
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -14,8 +15,10 @@ from jobpass.records import (
     AuditEntry,
     Change,
     Credential,
+    Details,
     Event,
     Job,
+    Linked,
     Login,
     Page,
     Pipeline,
@@ -52,11 +55,34 @@ class JobStore(Protocol):
         """The job as last committed."""
         ...
 
+    async def find_details(self, uuid: str) -> Details | None:
+        """What the job was made with; None for an unknown job."""
+        ...
+
     async def list_jobs(
-        self, *, owner: int | None, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
+        self,
+        *,
+        owner: int | None,
+        state: str | None,
+        pipeline_uuid: str | None,
+        linked: Collection[Linked] = (),
+        after: str | None,
+        limit: int,
     ) -> Page[Job]:
-        """Jobs in order of creation; ``after`` is the ``next`` of the page before. A cursor that was never given
-        out raises ``InvalidInput`` on ``query.after``."""
+        """Jobs in order of creation which meet every condition; ``after`` is the ``next`` of the page before. A cursor
+        that was never given out raises ``InvalidInput`` on ``query.after``."""
+        ...
+
+    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
+        """The uuid of another job whose archive path on ``system`` is ``path``, lies in it, or contains it; or None.
+
+        Paths are compared as texts, name by name: they are normalised when a job is made.
+        """
+        ...
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold ``name`` (a job's uuid) against everybody else who would hold it, in this process or another on the
+        same store, until the context ends or the process dies. Does not wait: ``Conflict`` if somebody has it."""
         ...
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
@@ -73,6 +99,47 @@ class JobStore(Protocol):
 
     async def list_pipelines(self, *, after: str | None, limit: int) -> Page[Pipeline]:
         """Pipelines in order of creation; ``after`` as in ``list_jobs``."""
+        ...
+
+
+class Archives(Protocol):
+    """The file systems where jobs put what they made, by the name of the archive system.
+
+    A *system* is configured with a base URL and the roots below which jobs' directories may lie. Paths are absolute
+    within the system, as jobs name them (``/products/v2/…``).
+    """
+
+    def resolve(self, system: str | None) -> str | None:
+        """The system that a job names, or the default one if it names none; None if there is no default.
+
+        A job's row keeps the answer, so that another default moves nobody's directory.
+        """
+        ...
+
+    def resolve(self, system: str | None) -> str | None:
+        """The system of a new job that names ``system``: that one, else the default; None if there is none.
+
+        It is what a job's record names: later defaults do not move a job, and neighbours are found.
+        """
+        ...
+
+    def check(self, system: str | None, path: str) -> str:
+        """``path`` normalised, if a job may have it: absolute, without ``.``, ``..`` or control characters, and
+        strictly below a root.
+
+        ``system`` is resolved first. One that is not configured allows every sound path, since nothing is ever done
+        there. Raises ``InvalidInput`` on ``json.archive_path``.
+        """
+        ...
+
+    async def clear(self, system: str | None, path: str) -> int:
+        """Remove all that is in the directory ``path``, but not the directory; how many files those were.
+
+        Both are as a job's record has them: None is no system, and the path is checked once more. A directory that is
+        not there has nothing in it. Links are removed, never followed. Raises ``ArchiveFailed``, whose message says why
+        without naming anything of this machine; what was removed by then stays removed. Whoever cancels this waits
+        until nothing is removed any more.
+        """
         ...
 
 

@@ -43,6 +43,33 @@ class Job(Struct, frozen=True, gc=False):
     previous_serial: int | None = None
     previous_until: datetime | None = None
     previous_kid: str | None = None
+    archive_system: str | None = None
+
+
+class Details(Struct, frozen=True):
+    """What a job says of itself beside what its events need; given at its making, read with it, seen by no judge.
+
+    The links are uuids in the order given; ``archive_patterns`` and ``product_patterns`` are JSON arrays,
+    ``attributes`` a JSON object that means nothing to Jobpass.
+    """
+
+    generated_by: tuple[str, ...] = ()
+    acted_on: tuple[str, ...] = ()
+    acted_using: tuple[str, ...] = ()
+    archive_patterns: bytes = b"[]"
+    product_patterns: bytes = b"[]"
+    attributes: bytes = b"{}"
+
+
+Relation = Literal["child_of", "generated_by", "acted_on", "acted_using"]
+RELATIONS: tuple[Relation, ...] = ("child_of", "generated_by", "acted_on", "acted_using")
+
+
+class Linked(Struct, frozen=True):
+    """A condition on jobs: linked by ``relation`` to at least one of ``targets`` (uuids)."""
+
+    relation: Relation
+    targets: tuple[str, ...]
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -68,11 +95,13 @@ class Change(Struct, frozen=True, gc=False):
     """What a judge wants written for one job, all of it or nothing.
 
     ``before`` None makes the job, ``after`` None deletes it with its history; ``event`` None changes the row only.
+    ``details`` come with a job that is made, and only then.
     """
 
     before: Job | None
     after: Job | None
     event: Event | None
+    details: Details | None = None
 
 
 class Replayed(Struct, frozen=True, gc=False):

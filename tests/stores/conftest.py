@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from jobpass.stores.memory import MemoryStore
 from jobpass.stores.sqlite import SqliteStore
+from jobpass.stores.sqlite.database import APPLICATION_ID
+from jobpass.stores.sqlite.queries import MIGRATIONS
 
 HERE = Path(__file__).parent
 
@@ -49,6 +53,22 @@ async def sqlite(tmp_path):
     opened = await SqliteStore.open(tmp_path / "store.sqlite")
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def older():
+    """Makes a database as an earlier Jobpass left it: (path, schema) → a file with rows in its first tables."""
+
+    def make(path, schema):
+        with closing(apsw.Connection(str(path))) as connection:
+            for migration in MIGRATIONS[:schema]:
+                connection.execute(migration)
+            connection.execute((HERE / "older.sql").read_text())
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", schema)
+        path.chmod(0o600)
+
+    return make
 
 
 @pytest.fixture

@@ -36,14 +36,14 @@ def event(sequence, name="update", *, data=b"null", state="CREATED", key=None):
     return Event(sequence, f"event-{sequence}", name, data, at, state, "doc:1", key, "k1", bytes([sequence % 256]) * 32)
 
 
-def create(uuid="job", **fields):
+def create(uuid="job", *, details=None, **fields):
     """A judge that makes the job, or refuses with ``Conflict``."""
 
     def judge(found, _):
         if found is not None:
             raise Conflict("there is one")
         made = job(uuid, **fields)
-        return Change(None, made, event(1, "create", state=made.state))
+        return Change(None, made, event(1, "create", state=made.state), details)
 
     return judge
 

@@ -192,16 +192,12 @@ async def test_a_database_is_restored_from_a_copy(sqlite, tmp_path, kit):
     await restored.close()
 
 
-async def test_an_older_copy_is_migrated_when_it_is_opened(tmp_path, kit, monkeypatch):
-    monkeypatch.setattr("jobpass.stores.sqlite.database.MIGRATIONS", MIGRATIONS[:1])
-    older = await SqliteStore.open(tmp_path / "store.sqlite")
-    monkeypatch.undo()
-    await older.apply("job", kit.create())
-    await older.backup(tmp_path / "copy")
-    await older.close()
+async def test_an_older_copy_is_migrated_when_it_is_opened(tmp_path, older):
+    older(tmp_path / "copy", 1)
     restore_database(tmp_path / "copy", tmp_path / "restored")
     restored = await SqliteStore.open(tmp_path / "restored")
-    assert (await restored.find_job("job")).sequence == 1
+    assert (await restored.find_job("job")).sequence == 2
+    assert (await restored.find_details("job")).generated_by == ("pipe",)
     assert await restored.audit_nodes() == []
     await restored.close()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobpass.errors import AlreadyExists, InvalidInput, StoreUnavailable, UnknownPrincipal
-from jobpass.records import AdminKey, AuditEntry, Change, Event, Job, Principal, Replayed
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownPrincipal
+from jobpass.records import AdminKey, AuditEntry, Change, Details, Event, Job, Principal, Relation, Replayed
 
 
 def check_answer(
@@ -21,6 +21,8 @@ def check_answer(
     before, after, event = answer.before, answer.after, answer.event
     if before is not job and before != job:
         raise ValueError("the change was made for another state of the job")
+    if job is not None and answer.details is not None:
+        raise ValueError("only a job that is made comes with details")
     if after is None:
         if job is None:
             raise ValueError("there is no job to delete")
@@ -33,6 +35,33 @@ def check_answer(
         raise ValueError("the event is out of sequence")
     if event.key is not None and (event.key != key or standing is not None):
         raise ValueError("the event's idempotency key was not looked up, or is taken")
+
+
+def links(job: Job, details: Details) -> dict[Relation, frozenset[str]]:
+    """What the job is linked to, by relation; a target that is named twice is one link."""
+    return {
+        "child_of": frozenset(job.child_of),
+        "generated_by": frozenset(details.generated_by),
+        "acted_on": frozenset(details.acted_on),
+        "acted_using": frozenset(details.acted_using),
+    }
+
+
+def around(path: str) -> list[str]:
+    """``path`` and the directories that contain it: ``/a/b``, ``/a``, ``/``."""
+    names = path.split("/")
+    return ["/".join(names[:end]) or "/" for end in range(len(names), 0, -1)]
+
+
+def within(path: str) -> tuple[str, str]:
+    """The texts between which lie all paths in the directory ``path``, and no others: ``0`` follows on ``/``."""
+    names = path.rstrip("/")
+    return f"{names}/", f"{names}0"
+
+
+def held(name: str) -> Conflict:
+    """The error of every call that wants to hold what somebody else holds."""
+    return Conflict("Somebody works on this already.", name=name)
 
 
 def check_replacement(answer: Principal | AdminKey, standing: Principal | AdminKey | None) -> None:

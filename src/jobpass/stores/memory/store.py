@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
 from msgspec.structs import replace
 
 from jobpass.ports import Judge
-from jobpass.records import Change, Event, Job, Page, Pipeline, Replayed
+from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
 from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
 from jobpass.stores.memory.part import page
-from jobpass.stores.rules import check_answer, read_cursor
+from jobpass.stores.rules import around, check_answer, held, links, read_cursor, within
 
 
 class MemoryStore(Accounts, AdminKeys, AuditChains):
@@ -20,6 +23,8 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
         super().__init__()
         self._histories: dict[str, list[Event]] = {}
         self._pipelines: dict[str, tuple[int, Pipeline]] = {}
+        self._details: dict[str, Details] = {}
+        self._held: set[str] = set()
         self._jobs_made = 0
 
     async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
@@ -36,12 +41,13 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
 
     def _write(self, uuid: str, change: Change) -> None:
         if change.after is None:
-            del self._jobs[uuid], self._histories[uuid]
+            del self._jobs[uuid], self._histories[uuid], self._details[uuid]
             return
         if change.before is None:
             self._jobs_made += 1
             self._jobs[uuid] = self._jobs_made, change.after
             self._histories[uuid] = []
+            self._details[uuid] = change.details or Details()
         else:
             self._jobs[uuid] = self._jobs[uuid][0], change.after
         if change.event is not None:
@@ -52,8 +58,20 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
         self._check_open()
         return self._jobs[uuid][1] if uuid in self._jobs else None
 
+    async def find_details(self, uuid: str) -> Details | None:
+        """As ``ports.JobStore``."""
+        self._check_open()
+        return self._details.get(uuid)
+
     async def list_jobs(
-        self, *, owner: int | None, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
+        self,
+        *,
+        owner: int | None,
+        state: str | None,
+        pipeline_uuid: str | None,
+        linked: Collection[Linked] = (),
+        after: str | None,
+        limit: int,
     ) -> Page[Job]:
         """As ``ports.JobStore``."""
         self._check_open()
@@ -63,8 +81,38 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
             if (owner is None or job.owner == owner)
             and (state is None or job.state == state)
             and (pipeline_uuid is None or job.pipeline_uuid == pipeline_uuid)
+            and all(self._is_linked(job, condition) for condition in linked)
         )
         return page(wanted, read_cursor(after, self._jobs_made), limit)
+
+    def _is_linked(self, job: Job, condition: Linked) -> bool:
+        return not links(job, self._details[job.uuid])[condition.relation].isdisjoint(condition.targets)
+
+    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
+        """As ``ports.JobStore``."""
+        self._check_open()
+        containing, (above, below) = around(path), within(path)
+        found = [
+            (job.archive_path, number, job.uuid)
+            for number, job in self._jobs.values()
+            if job.uuid != uuid
+            and job.archive_system == system
+            and job.archive_path is not None
+            and (job.archive_path in containing or above < job.archive_path < below)
+        ]
+        return min(found)[2] if found else None
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """As ``ports.JobStore``."""
+        self._check_open()
+        if name in self._held:
+            raise held(name)
+        self._held.add(name)
+        try:
+            yield
+        finally:
+            self._held.remove(name)
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
         """As ``ports.JobStore``."""

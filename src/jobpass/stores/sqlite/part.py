@@ -45,13 +45,17 @@ class Part:
             raise self._unreadable(error) from error
 
     async def _rows_aside(self, sql: str, bindings: Mapping[str, Any]) -> list[Row]:
-        """The rows of a query that may look at very many: in a thread, with a connection of its own."""
+        """The rows of a query that may look at very many."""
+        return await self._aside(lambda cursor: cursor.execute(sql, bindings).fetchall())
+
+    async def _aside(self, work: Callable[[apsw.Cursor], T]) -> T:
+        """Read in a thread, with a connection of its own."""
         if self._closed:
             raise closed()
 
-        def read() -> list[Row]:
+        def read() -> T:
             with closing(open_reader(self._path)) as connection:
-                return connection.execute(sql, bindings).fetchall()
+                return work(connection.cursor())
 
         try:
             return await asyncio.to_thread(read)
@@ -72,7 +76,12 @@ class Part:
 
 def filtered(name: str, filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
     """The query with the conditions of those ``filters`` that have a value."""
-    return QUERIES[name].replace("{filters}", "".join(text for key, text in filters.items() if values[key] is not None))
+    return QUERIES[name].replace("{filters}", chosen(filters, values))
+
+
+def chosen(filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
+    """The conditions of those ``filters`` that have a value."""
+    return "".join(text for key, text in filters.items() if values[key] is not None)
 
 
 def page(rows: list[Row], limit: int, read: Callable[[Row], T]) -> Page[T]:

@@ -8,21 +8,52 @@ PRAGMA user_version = {version}
 
 -- find_job: the job of a uuid, with its row's number
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
   FROM job WHERE uuid = ?
 
 -- list_jobs: jobs above a number in order of creation; {filters} are the store's fixed conditions
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
   FROM job WHERE id > :after{filters} ORDER BY id LIMIT :limit
+
+-- list_linked: jobs with link {n} above a number in order of creation, found from the links: each step asks for the
+-- next job of each target, so that no page reads more links than it shows; {filters} are the store's fixed conditions
+WITH RECURSIVE wanted (target) AS MATERIALIZED (
+    SELECT value FROM json_each(:targets_{n})
+     WHERE EXISTS (SELECT 1 FROM job_link WHERE target = value AND relation = :relation_{n})
+), found (job) AS (
+    SELECT min((SELECT min(job) FROM job_link
+                 WHERE target = wanted.target AND relation = :relation_{n} AND job > :after)) FROM wanted
+     UNION ALL
+    SELECT (SELECT min((SELECT min(job) FROM job_link
+                         WHERE target = wanted.target AND relation = :relation_{n} AND job > found.job)) FROM wanted)
+      FROM found WHERE found.job IS NOT NULL
+)
+SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+  FROM found CROSS JOIN job ON job.id = found.job WHERE TRUE{filters} LIMIT :limit
+
+-- list_owned: as list_jobs, found from the owner
+SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+  FROM job INDEXED BY job_owner WHERE owner = :owner AND id > :after{filters} ORDER BY id LIMIT :limit
+
+-- count_linked: how many links above a number meet condition {n}, at most :most
+SELECT count(*) FROM (
+    SELECT 1 FROM json_each(:targets_{n}) AS wanted CROSS JOIN job_link
+        ON job_link.target = wanted.value AND job_link.relation = :relation_{n} AND job_link.job > :after LIMIT :most
+)
+
+-- count_owned: how many jobs above a number are an owner's, at most :most
+SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_owner WHERE owner = :owner AND id > :after LIMIT :most)
 
 -- newest_job: the highest number that a job was ever given
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0)
 
 -- insert_job: a new job; answers its number
 INSERT INTO job (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
-                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 
 -- advance_job: an event that leaves the state as it was; touches no index
 UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ? WHERE id = ?
@@ -33,13 +64,35 @@ UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ?, state = ?
 -- rewrite_job: everything in the row but its uuid
 UPDATE job SET lifecycle = ?, state = ?, last_event = ?, sequence = ?, head = ?, kid = ?, serial = ?, owner = ?,
        pipeline_uuid = ?, created_at = ?, updated_at = ?, child_of = ?, archive_path = ?, session = ?,
-       previous_serial = ?, previous_until = ?, previous_kid = ?
+       previous_serial = ?, previous_until = ?, previous_kid = ?, archive_system = ?
  WHERE id = ?
+
+-- insert_details: what a new job says of itself
+INSERT INTO job_detail (job, generated_by, acted_on, acted_using, archive_patterns, product_patterns, attributes)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- insert_link: one link of a job
+INSERT INTO job_link (job, relation, target) VALUES (?, ?, ?)
+
+-- delete_links: the links of one relation of a job
+DELETE FROM job_link WHERE job = ? AND relation = ?
+
+-- find_details: what the job of a uuid was made with
+SELECT generated_by, acted_on, acted_using, archive_patterns, product_patterns, attributes
+  FROM job JOIN job_detail ON job_detail.job = job.id WHERE job.uuid = ?
+
+-- archive_around: another job whose archive path is one of some (a JSON array)
+SELECT uuid FROM job WHERE archive_system = :system AND archive_path IN (SELECT value FROM json_each(:paths))
+   AND uuid <> :uuid ORDER BY archive_path, id LIMIT 1
+
+-- archive_inside: another job whose archive path lies between two texts
+SELECT uuid FROM job WHERE archive_system = :system AND archive_path > :above AND archive_path < :below
+   AND uuid <> :uuid ORDER BY archive_path, id LIMIT 1
 
 -- delete_history: all events of a job
 DELETE FROM event WHERE job = ?
 
--- delete_job: the job's row; its history goes first
+-- delete_job: the job's row and all that hangs on it but its history, which goes first
 DELETE FROM job WHERE id = ?
 
 -- insert_event: one more entry of a job's history

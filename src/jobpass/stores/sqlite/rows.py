@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass.clock import from_microseconds, to_microseconds
-from jobpass.records import AdminKey, AuditEntry, Credential, Event, Job, Pipeline, Principal, Session
+from jobpass.records import AdminKey, AuditEntry, Credential, Details, Event, Job, Pipeline, Principal, Session
 
 Row = tuple[Any, ...]
 
@@ -36,10 +36,14 @@ def _moment(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else from_microseconds(microseconds)
 
 
+def _texts(texts: tuple[str, ...]) -> str:
+    return msgspec.json.encode(texts).decode()
+
+
 def job_from(row: Row) -> Job:
     """A row of ``find_job`` without its number."""
     (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-     child_of, archive_path, session, previous_serial, previous_until, previous_kid) = row  # fmt: skip
+     child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system) = row  # fmt: skip
     return Job(
         uuid,
         lifecycle,
@@ -59,6 +63,7 @@ def job_from(row: Row) -> Job:
         _unsigned(previous_serial),
         _moment(previous_until),
         previous_kid,
+        archive_system,
     )
 
 
@@ -77,12 +82,13 @@ def job_row(job: Job) -> Row:
         job.pipeline_uuid,
         to_microseconds(job.created_at),
         to_microseconds(job.updated_at),
-        msgspec.json.encode(job.child_of).decode(),
+        _texts(job.child_of),
         job.archive_path,
         job.session,
         _signed(job.previous_serial),
         _micro(job.previous_until),
         job.previous_kid,
+        job.archive_system,
     )
 
 
@@ -104,6 +110,27 @@ def same_but_progress(old: Job, new: Job) -> bool:
         and old.child_of is new.child_of
         and old.archive_path is new.archive_path
         and old.session is new.session
+        and old.archive_system is new.archive_system
+    )
+
+
+def details_from(row: Row) -> Details:
+    """A row of ``find_details``."""
+    generated_by, acted_on, acted_using, archive_patterns, product_patterns, attributes = row
+    links = _decode_texts(generated_by), _decode_texts(acted_on), _decode_texts(acted_using)
+    return Details(*links, archive_patterns, product_patterns, attributes)
+
+
+def details_row(job: int, details: Details) -> Row:
+    """The bindings of ``insert_details``; ``job`` is the number of the job's row."""
+    return (
+        job,
+        _texts(details.generated_by),
+        _texts(details.acted_on),
+        _texts(details.acted_using),
+        details.archive_patterns,
+        details.product_patterns,
+        details.attributes,
     )
 
 

@@ -5,24 +5,37 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
 import apsw
+import msgspec
 
 from jobpass.errors import StoreUnavailable
 from jobpass.ports import Judge
-from jobpass.records import Change, Event, Job, Page, Pipeline, Replayed, Session
-from jobpass.stores.rules import closed, read_cursor
+from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed, Session
+from jobpass.stores.rules import around, closed, read_cursor, within
 from jobpass.stores.sqlite.accounts import Accounts
 from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
 from jobpass.stores.sqlite.calls import Apply
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
-from jobpass.stores.sqlite.part import filtered, page
+from jobpass.stores.sqlite.holds import hold_name
+from jobpass.stores.sqlite.links import linked_jobs
+from jobpass.stores.sqlite.part import chosen, filtered, page
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
-from jobpass.stores.sqlite.rows import event_from, job_from, pipeline_from, pipeline_row, session_from, with_ends
+from jobpass.stores.sqlite.rows import (
+    details_from,
+    event_from,
+    job_from,
+    pipeline_from,
+    pipeline_row,
+    session_from,
+    with_ends,
+)
 from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
@@ -44,6 +57,8 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
         super().__init__(path, writer, reader)
         self._inode = path.stat().st_ino
+        # Resolved as SQLite does with its own files: whoever opens the database by another name meets the same holds.
+        self._holds = Path(f"{path.resolve()}.holds")
 
     @classmethod
     async def open(cls, path: Path | str) -> Self:
@@ -63,14 +78,47 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
         row = self._one("find_job", uuid)
         return None if row is None else job_from(row[1:])
 
-    async def list_jobs(
-        self, *, owner: int | None, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
-    ) -> Page[Job]:
+    async def find_details(self, uuid: str) -> Details | None:
         """As ``ports.JobStore``."""
+        row = self._one("find_details", uuid)
+        return None if row is None else details_from(row)
+
+    async def list_jobs(
+        self,
+        *,
+        owner: int | None,
+        state: str | None,
+        pipeline_uuid: str | None,
+        linked: Collection[Linked] = (),
+        after: str | None,
+        limit: int,
+    ) -> Page[Job]:
+        """As ``ports.JobStore``; conditions on links are looked up in a thread."""
         values = {"owner": owner, "state": state, "pipeline_uuid": pipeline_uuid}
         start = read_cursor(after, self._newest("newest_job"))
         bindings = values | {"after": start, "limit": limit + 1}
-        return page(self._rows(filtered("list_jobs", _FILTERS, values), bindings), limit, job_from)
+        if linked:
+            conditions, filters = list(linked), chosen(_FILTERS, values)
+            rows = await self._aside(lambda cursor: linked_jobs(cursor, conditions, filters, bindings))
+        else:
+            rows = self._rows(filtered("list_jobs", _FILTERS, values), bindings)
+        return page(rows, limit, job_from)
+
+    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
+        """As ``ports.JobStore``."""
+        above, below = within(path)
+        paths = msgspec.json.encode(around(path)).decode()
+        bindings = {"uuid": uuid, "system": system, "paths": paths, "above": above, "below": below}
+        rows = self._rows(QUERIES["archive_around"], bindings) or self._rows(QUERIES["archive_inside"], bindings)
+        return rows[0][0] if rows else None
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """As ``ports.JobStore``."""
+        if self._closed:
+            raise closed()
+        with hold_name(self._holds, name):
+            yield
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
         """As ``ports.JobStore``."""

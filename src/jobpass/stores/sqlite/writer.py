@@ -12,13 +12,13 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
-from jobpass.records import Change, Event, Job, Session
-from jobpass.stores.rules import check_answer
+from jobpass.records import Change, Details, Event, Job, Session
+from jobpass.stores.rules import check_answer, links
 from jobpass.stores.sqlite.calls import Apply, Statement
 from jobpass.stores.sqlite.commit import CommitThread
 from jobpass.stores.sqlite.database import CULPRITS, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, job_row, same_but_progress
+from jobpass.stores.sqlite.rows import Row, details_row, event_from, event_row, job_from, job_row, same_but_progress
 
 BUSY_SECONDS = 5.0
 """How long a group waits for another process that writes."""
@@ -161,7 +161,7 @@ class Writer:
             self._delete(change.before.uuid, row)
             return
         if row is None:
-            row = self._jobs[after.uuid] = _Row(self._execute(QUERIES["insert_job"], job_row(after)).get, after)
+            row = self._jobs[after.uuid] = self._insert(after, change.details or Details())
         else:
             if row.current is row.stored:
                 self._touched.append(row)
@@ -170,6 +170,13 @@ class Writer:
             self._events.append(event_row(row.number, event))
             if event.key is not None:
                 self._keyed[row.number, event.key] = event
+
+    def _insert(self, job: Job, details: Details) -> _Row:
+        number = self._execute(QUERIES["insert_job"], job_row(job)).get
+        self._execute(QUERIES["insert_details"], details_row(number, details))
+        rows = [(number, relation, target) for relation, targets in links(job, details).items() for target in targets]
+        self._cursor.executemany(QUERIES["insert_link"], rows)
+        return _Row(number, job)
 
     def _delete(self, uuid: str, row: _Row) -> None:
         self._write_pending()
@@ -199,6 +206,8 @@ class Writer:
             assert new is not None
             if not same_but_progress(old, new):
                 rewritten.append((*job_row(new)[1:], row.number))
+                if new.child_of != old.child_of:
+                    self._link_parents(row.number, new)
             elif new.state == old.state:
                 advanced.append((*_progress(new), row.number))
             else:
@@ -208,6 +217,11 @@ class Writer:
         for name, rows in (("advance_job", advanced), ("move_job", moved), ("rewrite_job", rewritten)):
             if rows:
                 self._cursor.executemany(QUERIES[name], rows)
+
+    def _link_parents(self, number: int, job: Job) -> None:
+        self._execute(QUERIES["delete_links"], (number, "child_of"))
+        rows = [(number, "child_of", parent) for parent in dict.fromkeys(job.child_of)]
+        self._cursor.executemany(QUERIES["insert_link"], rows)
 
     def _commit(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, wrote: bool) -> None:
         """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread."""
