@@ -10,18 +10,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobpass import errors as errors
+    from jobpass.authority.secret import derive_admin_key as derive_admin_key
+    from jobpass.authority.secret import derive_key as derive_key
     from jobpass.client.aio import AsyncClient as AsyncClient
     from jobpass.client.job import CurrentJob
+    from jobpass.client.offline import admin_lifetime as admin_lifetime
+    from jobpass.client.offline import admin_token as admin_token
+    from jobpass.client.offline import attenuate as attenuate
     from jobpass.client.sync import Client as Client
     from jobpass.compose import open as open  # noqa: A004
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "Client", "__version__", "current_job", "errors", "open"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "__version__",
+    "admin_lifetime",
+    "admin_token",
+    "attenuate",
+    "current_job",
+    "derive_admin_key",
+    "derive_key",
+    "errors",
+    "open",
+]
 
 _HOMES = {
     "AsyncClient": ("jobpass.client.aio", "AsyncClient"),
     "Client": ("jobpass.client.sync", "Client"),
+    "admin_lifetime": ("jobpass.client.offline", "admin_lifetime"),
+    "admin_token": ("jobpass.client.offline", "admin_token"),
+    "attenuate": ("jobpass.client.offline", "attenuate"),
+    "derive_admin_key": ("jobpass.authority.secret", "derive_admin_key"),
+    "derive_key": ("jobpass.authority.secret", "derive_key"),
     "errors": ("jobpass.errors", None),
     "open": ("jobpass.compose", "open"),
 }
@@ -33,6 +55,8 @@ def current_job() -> CurrentJob:
     Raises ``SetupError`` when one of them is missing.
     """
     from jobpass.client.job import CurrentJob
+    from jobpass.client.offline import admin_token as admin_token
+    from jobpass.client.offline import attenuate as attenuate
     from jobpass.settings import environment
 
     return CurrentJob.from_environment(environment())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobpass.errors import KeyringError, UnknownKey
-from jobpass.tokens.keyring import Keyring, KeyState
+from jobpass.tokens.keyring import Keyring, KeyState, derive_key
 
 KINDS = ["document", "admin", "login", "job", "apikey"]
 
@@ -177,3 +177,39 @@ def test_a_keyring_does_not_show_itself(keyring: Keyring, given: Any) -> None:
         pickle.dumps(keyring)
     with pytest.raises(TypeError):
         copy.deepcopy(keyring)
+
+
+def rfc_5869(secret: bytes, info: bytes, size: int) -> bytes:
+    extracted = hmac.digest(b"jobpass/v1/secret", secret, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")[:size]
+
+
+def test_a_keyring_from_a_secret_is_the_documented_one_and_always_the_same() -> None:
+    secret = "a séed of sixteen"
+    made = Keyring.from_secret(secret)
+    kid, root = rfc_5869(secret.encode(), b"kid", 4), rfc_5869(secret.encode(), b"root key", 32)
+    assert made.dump() == Keyring.generate(kid, root).dump() == Keyring.from_secret(secret).dump()
+    assert made.dump() != Keyring.from_secret(secret + " ").dump()
+    assert derive_key(secret, "root key") == rfc_5869(secret.encode(), b"purpose/root key", 32)
+    assert len({root, derive_key(secret, "root key"), derive_key(secret, "kid"), derive_key(secret, "")}) == 4
+
+
+@pytest.mark.parametrize("secret", ["", "fifteen chars..", "x" * 64, "canary-" + "\ud800" * 20])
+def test_a_weak_secret_is_refused_and_not_shown(secret: str) -> None:
+    for derive in (Keyring.from_secret, lambda text: derive_key(text, "purpose")):
+        with pytest.raises(KeyringError) as caught:
+            derive(secret)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "canary" not in shown
+        assert caught.value.__context__ is None
+
+
+def test_a_keyring_holds_a_key_that_it_uses_and_no_other(keyring: Keyring, given: Any) -> None:
+    other = Keyring.generate(given.other_kid, given.other_root)
+    rotated = keyring.rotate(given.other_kid, given.other_root)
+    assert keyring.holds(keyring)
+    assert rotated.holds(keyring)
+    assert rotated.holds(other)
+    assert not keyring.holds(other)
+    assert not rotated.retire("0a1b2c3d").holds(keyring)
+    assert not keyring.holds(Keyring.generate(bytes.fromhex("0a1b2c3d"), given.other_root)), "the id alone is nothing"

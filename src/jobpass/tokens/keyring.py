@@ -6,18 +6,23 @@ No secret is stored beside them: every key in use is derived from a root key (``
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hmac import compare_digest
 from typing import Final, Literal, NamedTuple, NoReturn
 
 import msgspec
 
 from jobpass.errors import KeyringError, UnknownKey
-from jobpass.tokens.mac import KEY_BYTES, MacKey, hmac_sha256
+from jobpass.tokens.mac import KEY_BYTES, MacKey, hkdf_sha256, hmac_sha256
 from jobpass.tokens.token import KID_BYTES, KIND_BYTES, Kind, from_hex, kid_bytes
 
 _PURPOSE = "jobpass/v1/"
 _CHAIN = "chain"
 # libmacaroons derives the first key of the chain so; the key is padded with zeros to 32 bytes.
 _GENERATOR = b"macaroons-key-generator".ljust(KEY_BYTES, b"\0")
+
+MIN_SECRET_CHARS: Final = 16
+_SECRET = b"jobpass/v1/secret"
+_ROOT, _KID = b"root key", b"kid"
 
 RESERVED_PURPOSES: Final = frozenset((*KIND_BYTES, _CHAIN))
 
@@ -94,6 +99,13 @@ class Keyring:
         return cls([(kid.hex(), "active", root)])
 
     @classmethod
+    def from_secret(cls, secret: str) -> Keyring:
+        """The keyring of an installation whose one root key follows from a text; KeyringError for one too weak."""
+        known = _known(secret)
+        kid = hkdf_sha256(known, _KID, KID_BYTES, _SECRET)
+        return cls.generate(kid, hkdf_sha256(known, _ROOT, KEY_BYTES, _SECRET))
+
+    @classmethod
     def parse(cls, text: str | bytes) -> Keyring:
         """Read what ``dump`` wrote; KeyringError, which never shows what was read, if it is not exactly that."""
         entries = _read(text)
@@ -121,6 +133,11 @@ class Keyring:
     def keys(self) -> tuple[KeyState, ...]:
         """Each key's id and state, newest first."""
         return tuple(KeyState(entry.kid, entry.state) for entry in self._entries)
+
+    def holds(self, other: Keyring) -> bool:
+        """Whether the key that signs in ``other`` is one that signs or verifies here."""
+        kid = other.signing_kid
+        return kid in self._roots and compare_digest(self._roots[kid], other._roots[kid])
 
     def rotate(self, kid: bytes, root: bytes) -> Keyring:
         """A keyring in which a new key, from 4 and 32 random bytes, signs; the others still verify."""
@@ -175,6 +192,29 @@ class Keyring:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a keyring is not pickled")
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """A 32 byte key from the secret of ``Keyring.from_secret``, which no root key and no other purpose tells.
+
+    KeyringError for a secret that is too weak.
+    """
+    return hkdf_sha256(_known(secret), b"purpose/" + purpose.encode(), KEY_BYTES, _SECRET)
+
+
+def _known(secret: str) -> bytes:
+    """The bytes of a secret; KeyringError, which does not show it, for one that cannot be one."""
+    if len(secret) < MIN_SECRET_CHARS:
+        raise KeyringError(f"A secret has at least {MIN_SECRET_CHARS} characters, and should be random.")
+    if len(set(secret)) == 1:
+        raise KeyringError("The secret is one character repeated.")
+    try:
+        known = secret.encode()
+    except UnicodeEncodeError:
+        known = b""
+    if not known:  # raised out here: the caught error would show the secret
+        raise KeyringError("The secret is not valid Unicode.")
+    return known
 
 
 def _derived(key: bytes, purpose: str) -> bytes:
