@@ -19,6 +19,7 @@ import uvloop
 
 from benchmarks.bench_store_raw import KID
 from benchmarks.common import Row, at_most
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock, to_microseconds
@@ -82,7 +83,9 @@ async def _make(file: Path) -> None:
 async def _checks(file: Path, keyring: Keyring, tokens: list[str]) -> tuple[float, float]:
     """Microseconds for a check, the first time around and then."""
     store = await SqliteStore.open(file)
-    authority = Authority(store, keyring, STANDARD, Passwords(1), SystemClock(), secrets.token_bytes)
+    authority = Authority(
+        store, keyring, STANDARD, Passwords(1), SystemClock(), secrets.token_bytes, archives=FileArchives()
+    )
     credentials = authority.credentials
 
     async def around() -> float:

@@ -22,6 +22,7 @@ import uvloop
 
 from benchmarks.bench_store_raw import ACTIVE, DATA, KID, bare_loop, make_database, spread
 from benchmarks.common import Row, at_least
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock
@@ -86,7 +87,9 @@ async def _authority_loop(path: Path, events: int, senders: int, jobs: int) -> f
     keyring = Keyring.generate(bytes.fromhex(KID), secrets.token_bytes(32))
     tokens = _tokens(path, keyring, jobs)
     store = await SqliteStore.open(path)
-    authority = Authority(store, keyring, STANDARD, Passwords(1), SystemClock(), secrets.token_bytes)
+    authority = Authority(
+        store, keyring, STANDARD, Passwords(1), SystemClock(), secrets.token_bytes, archives=FileArchives()
+    )
     credentials, submit = authority.credentials, authority.jobs.submit_event
 
     async def send(turn: int) -> None:

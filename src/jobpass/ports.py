@@ -116,13 +116,6 @@ class Archives(Protocol):
         """
         ...
 
-    def resolve(self, system: str | None) -> str | None:
-        """The system of a new job that names ``system``: that one, else the default; None if there is none.
-
-        It is what a job's record names: later defaults do not move a job, and neighbours are found.
-        """
-        ...
-
     def check(self, system: str | None, path: str) -> str:
         """``path`` normalised, if a job may have it: absolute, without ``.``, ``..`` or control characters, and
         strictly below a root.

@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,10 +24,50 @@ KEYRING_VARIABLE: Final = "JOBPASS_KEYRING"
 JOB_VARIABLES: Final = ("JOBPASS_URL", "JOBPASS_JOB", "JOBPASS_TOKEN")
 """What a job process is given, and nothing else that begins with ``JOBPASS_``."""
 
+HIDDEN: Final = "(hidden)"
+
 _OTHER_VARIABLES: Final = frozenset(
     {*JOB_VARIABLES, KEYRING_VARIABLE, "JOBPASS_ADMIN_KEY", "JOBPASS_CONFIG", "JOBPASS_DATA"}
 )
 _MEBIBYTE: Final = 1024 * 1024
+
+
+ARCHIVE_SCHEMES: Final = (
+    "file", "memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "tos", "hf"
+)  # fmt: skip
+"""Local directories, and those of fsspec's file systems that have no links, so that none can lead out."""
+
+SystemName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_BASE: Final = re.compile(r"([a-z0-9]+)://([^/?#@]*)(/[^?#]*)?")
+_ROOT: Final = re.compile(r"/|(/(?!\.{1,2}(/|$))[^/\x00-\x1f\x7f]+)+")
+
+
+class ArchiveSystem(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file system of jobs' archive directories: its base URL, what fsspec needs to open it, and its roots."""
+
+    url: str
+    roots: Annotated[tuple[str, ...], Meta(min_length=1)] = ("/products",)
+    """Jobs' directories lie strictly below one of them; absolute within the base."""
+    options: dict[str, Any] = {}
+    """Arguments of fsspec's file system; they may be secrets, and are shown nowhere."""
+
+    def __post_init__(self) -> None:
+        parts = _BASE.fullmatch(self.url)
+        if parts is None or parts[1] not in ARCHIVE_SCHEMES or not _ROOT.fullmatch((parts[3] or "").rstrip("/") or "/"):
+            known = ", ".join(f"{scheme}://" for scheme in ARCHIVE_SCHEMES)
+            raise ValueError(f"url must be a base without user, query or fragment, and begin with one of {known}")
+        if parts[1] == "file" and (parts[2] or not parts[3] or self.options):
+            raise ValueError("url must be like file:///srv/archive, and such a system has no options")
+        if not all(_ROOT.fullmatch(root) for root in self.roots):
+            raise ValueError("roots must be absolute paths like /products, without . or .. or a slash at the end")
+
+    def overlaps(self, other: ArchiveSystem) -> bool:
+        """Whether a directory may lie below the roots of both."""
+        mine, others = self._places(), other._places()
+        return any(one.startswith(two) or two.startswith(one) for one in mine for two in others)
+
+    def _places(self) -> list[str]:
+        return [re.sub("/{2,}", "/", f"{self.url}{root}/") for root in self.roots]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -54,6 +95,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     """L: the tokens of an admin key that asks for no other lifetime live more than L and at most 2 L seconds."""
     node: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "main"
     """The name of the audit chain that this installation writes."""
+    archives: dict[SystemName, ArchiveSystem] = {}
+    """Where jobs' archive directories are, by archive system; on a system that is not named nothing is ever cleared."""
+    default_archive: SystemName | None = None
+    """The archive system of new jobs that name none."""
+
+    def shown(self) -> dict[str, Any]:
+        """The settings in plain values, to be shown and recorded: without the options of archives."""
+        members: dict[str, Any] = msgspec.to_builtins(self)
+        for system in members["archives"].values():
+            system["options"] = dict.fromkeys(system["options"], HIDDEN)
+        return members
 
 
 class Loaded(Struct, frozen=True):
@@ -87,6 +139,10 @@ def load(
     layers = (_from_file(config, data), _from_environment(environ), _from_flags(flags or {}))
     for name, value, origin in (entry for layer in layers for entry in layer):
         values[name], origins[name] = value, origin
+    _expect_distinct(values.get("archives", {}), origins["archives"])
+    if values.get("default_archive") not in {None, *values.get("archives", {})}:
+        origin = origins["default_archive"]
+        raise SetupError(f"The setting default_archive ({origin}) is not the name of one in archives.", origin=origin)
     return Loaded(Settings(**values), origins)
 
 
@@ -134,10 +190,30 @@ def _convert(name: str, value: Any, origin: str, *, strict: bool) -> Any:
     if field is None:
         known = ", ".join(_FIELDS)
         raise SetupError(f"There is no setting {name!r} ({origin}); there are: {known}.", origin=origin)
+    return _used(name, value, field.type, origin, strict=strict)
+
+
+def _used(name: str, value: Any, kind: Any, origin: str, *, strict: bool) -> Any:
     try:
-        return msgspec.convert(value, field.type, strict=strict)
-    except msgspec.ValidationError as error:
+        if kind is _FIELDS["archives"].type:
+            return _archives(name, value, origin)
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.MsgspecError as error:
         raise SetupError(f"The setting {name} ({origin}) cannot be used: {error}.", origin=origin) from None
+
+
+def _archives(name: str, value: Any, origin: str) -> dict[str, ArchiveSystem]:
+    """Each system by itself, so that an error names it; a text (of the environment) is JSON."""
+    table = msgspec.json.decode(value) if isinstance(value, str) else value
+    systems = msgspec.convert(table, dict[SystemName, Any])
+    return {key: _used(f"{name}.{key}", system, ArchiveSystem, origin, strict=True) for key, system in systems.items()}
+
+
+def _expect_distinct(systems: Mapping[str, ArchiveSystem], origin: str) -> None:
+    """A directory belongs to one system, or jobs of two would not be seen to share it."""
+    for (one, mine), (two, others) in combinations(systems.items(), 2):
+        if mine.overlaps(others):
+            raise SetupError(f"The setting archives ({origin}): {one} and {two} share directories.", origin=origin)
 
 
 def config_path(environ: Mapping[str, str], given: Path | None = None) -> Path | None:

@@ -22,6 +22,7 @@ import pytest
 import uvloop
 from argon2 import PasswordHasher
 
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.client.aio import AsyncClient
@@ -160,7 +161,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 async def _authority(place: Path, keyring: Keyring) -> Authority:
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    return Authority(await SqliteStore.open(place), keyring, STANDARD, passwords, SystemClock(), secrets.token_bytes)
+    return Authority(
+        await SqliteStore.open(place),
+        keyring,
+        STANDARD,
+        passwords,
+        SystemClock(),
+        secrets.token_bytes,
+        archives=FileArchives(),
+    )
 
 
 Script = Callable[["Line"], None]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from argon2 import PasswordHasher
 
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.jobs import Made
@@ -61,6 +62,13 @@ def make_house(clock: FixedClock, *, single_operator: bool = False) -> House:
     store = MemoryStore()
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     authority = Authority(
-        store, keyring, STANDARD, passwords, clock, secrets.token_bytes, single_operator=single_operator
+        store,
+        keyring,
+        STANDARD,
+        passwords,
+        clock,
+        secrets.token_bytes,
+        archives=FileArchives(),
+        single_operator=single_operator,
     )
     return House(authority, store, keyring, clock)

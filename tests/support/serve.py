@@ -13,6 +13,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock
@@ -27,7 +28,9 @@ async def main(folder: Path, port: int, rounds: int) -> None:
     keyring = Keyring.parse((folder / "keyring.json").read_text())
     store = await SqliteStore.open(folder / "jobpass.sqlite")
     passwords = Passwords(2, PasswordHasher(time_cost=rounds, memory_cost=1024, parallelism=1))
-    authority = Authority(store, keyring, STANDARD, passwords, SystemClock(), secrets.token_bytes)
+    authority = Authority(
+        store, keyring, STANDARD, passwords, SystemClock(), secrets.token_bytes, archives=FileArchives()
+    )
     app = create_app(authority, randomness=secrets.token_bytes)
     await serve(app, port=port, ready=lambda host, bound: print(host, bound, flush=True))
     print("closed", flush=True)

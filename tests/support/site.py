@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from argon2 import PasswordHasher
 
+from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import Clock, FixedClock
@@ -116,6 +117,6 @@ def make_site(store: Store, clock: Clock | None = None, keyring: Keyring | None 
     keyring = keyring or Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
     clock = clock or FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC))
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    authority = Authority(store, keyring, STANDARD, passwords, clock, secrets.token_bytes)
+    authority = Authority(store, keyring, STANDARD, passwords, clock, secrets.token_bytes, archives=FileArchives())
     app = create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES)
     return Site(Asker(app), app, authority, store, keyring, clock)

@@ -16,6 +16,7 @@ from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.rekey import rekey
+from jobpass.authority.resetting import NoArchives, Resetting, Underway
 from jobpass.authority.throttle import Throttle
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.ports import Randomness, Store
+    from jobpass.ports import Archives, Randomness, Store
     from jobpass.tokens.keyring import Keyring, KeyState
 
 
@@ -45,6 +46,7 @@ class Authority:
         clock: Clock,
         randomness: Randomness,
         *,
+        archives: Archives,
         node: str = "main",
         admin_lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS,
         single_operator: bool = False,
@@ -54,6 +56,7 @@ class Authority:
         self._throttle = Throttle()
         self._clock = clock
         self._randomness = randomness
+        self._archives = archives
         self._node = node
         self._admin_lifetime_seconds = admin_lifetime_seconds
         self._single_operator = single_operator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,6 @@ from jobpass.cli import inputs, output
 from jobpass.cli.data import Data
 
 SHELLS = ("bash", "zsh", "fish")
-HIDDEN = "(hidden)"
 
 
 def settings(
@@ -21,15 +21,13 @@ def settings(
     as_json: output.Json = False,
 ) -> None:
     """Show the settings that serve would use, and where each comes from; secrets are not shown."""
-    import msgspec
-
     from jobpass.compose import KEYRING
-    from jobpass.settings import KEYRING_VARIABLE, config_path, environment, load
+    from jobpass.settings import HIDDEN, KEYRING_VARIABLE, config_path, environment, load
 
     environ = environment()
     named = data or (Path(environ["JOBPASS_DATA"]) if environ.get("JOBPASS_DATA") else None)
     loaded = load(environ, config=config_path(environ, config), data=named)
-    rows = [(name, value, loaded.origins[name]) for name, value in msgspec.to_builtins(loaded.settings).items()]
+    rows = [(name, value, loaded.origins[name]) for name, value in loaded.settings.shown().items()]
     if KEYRING_VARIABLE in environ:
         rows.append(("keyring", HIDDEN, f"environment {KEYRING_VARIABLE}"))
     elif named is not None:
@@ -52,4 +50,4 @@ def completion(
 
 
 def _shown(value: object) -> str:
-    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

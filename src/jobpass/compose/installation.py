@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from jobpass.archives import FileArchives, System
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import Clock, SystemClock
@@ -69,19 +70,30 @@ async def init_data(
             raise SetupError(f"{folder} is initialised already; nothing was changed.")
         if KEYRING_VARIABLE not in given:
             make_keyring(folder)
-        unfinished = folder / f"{DATABASE}.new"
+        operator = (email, password)
+        await make_database(folder, read_keyring(folder, given), operator, single_operator=single_operator)
+
+
+async def make_database(
+    folder: Path, keyring: Keyring, operator: tuple[str, str] | None = None, *, single_operator: bool = False
+) -> None:
+    """Make the folder's database, with an operator's address and password; whoever calls holds the folder alone.
+
+    Without an operator it has no account yet.
+    """
+    unfinished = folder / f"{DATABASE}.new"
+    remove_database(unfinished)
+    try:
+        async with open_database(unfinished, keyring, read_lifecycles(folder), Settings(password_slots=1)) as made:
+            if operator is not None:
+                await made.authority.accounts.create(*operator, "operator")
+            await made.authority.audit.record("initialised", single_operator=single_operator)
+        if single_operator:
+            add_to_file(folder, "single_operator", value=True)
+        unfinished.rename(folder / DATABASE)  # from here on the folder counts as initialised
+        sync(folder)
+    finally:
         remove_database(unfinished)
-        try:
-            keyring, settings = read_keyring(folder, given), Settings(password_slots=1)
-            async with open_database(unfinished, keyring, read_lifecycles(folder), settings) as made:
-                await made.authority.accounts.create(email, password, "operator")
-                await made.authority.audit.record("initialised", single_operator=single_operator)
-            if single_operator:
-                add_to_file(folder, "single_operator", value=True)
-            unfinished.rename(folder / DATABASE)  # from here on the folder counts as initialised
-            sync(folder)
-        finally:
-            remove_database(unfinished)
 
 
 @asynccontextmanager
@@ -150,4 +162,11 @@ def join(
         node=settings.node,
         admin_lifetime_seconds=settings.admin_lifetime_seconds,
         single_operator=settings.single_operator,
+        archives=open_archives(settings),
     )
+
+
+def open_archives(settings: Settings) -> FileArchives:
+    """The archive systems of the settings; nothing is touched yet."""
+    systems = [System(name, made.url, made.roots, made.options) for name, made in settings.archives.items()]
+    return FileArchives(systems, settings.default_archive)

@@ -46,7 +46,7 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
 
     async with open_authority(folder, environ=environ, settings=settings) as authority:
         try:
-            await authority.audit.record("server.started", settings=msgspec.to_builtins(settings))
+            await authority.audit.record("server.started", settings=settings.shown())
         except StoreUnavailable as error:  # a full disk must not keep the server from being started and read from
             log.error("the start is not in the audit: %s", error.message)
         follower = asyncio.create_task(_follow_keyring(folder, authority, environ))

@@ -50,6 +50,7 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.IdempotencyConflict: (409, "idempotency_conflict"),
     errors.JobExists: (409, "job_exists"),
     errors.AlreadyExists: (409, "already_exists"),
+    errors.ArchiveFailed: (409, "archive_failed"),
     errors.TooLarge: (413, "too_large"),
     errors.WrongContentType: (415, "wrong_content_type"),
     errors.InvalidInput: (422, "invalid_input"),
