@@ -1,4 +1,4 @@
-"""A lifecycle to look at: as plain text, as Mermaid, or as SVG, with one job's way through it marked if wished."""
+"""A lifecycle to look at: as plain text, Mermaid, DOT or SVG, with one job's way through it marked if wished."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from types import MappingProxyType
 from typing import Final
 
 from jobpass.errors import InvalidInput
+from jobpass.lifecycle.dot import dot
 from jobpass.lifecycle.draft import SAME
 from jobpass.lifecycle.dump import moves_of
 from jobpass.lifecycle.edges import ANY_STATE, edges
-from jobpass.lifecycle.marks import Marks, marks
+from jobpass.lifecycle.marks import AnyStep, Marks, marks
 from jobpass.lifecycle.model import Lifecycle
 from jobpass.lifecycle.svg import svg
 
 
 def draw(
-    lifecycle: Lifecycle, form: str = "text", current: str | None = None, path: Iterable[tuple[str, str]] = ()
+    lifecycle: Lifecycle,
+    form: str = "text",
+    current: str | None = None,
+    path: Iterable[AnyStep] = (),
+    job: str = "",
 ) -> str:
-    """The picture, ending in a newline; ``form`` is one of ``FORMS``, ``path`` is (event, state after it) in order.
+    """The picture, ending in a newline; ``form`` is one of ``FORMS``, ``path`` the job's steps in order.
 
-    Raises ``InvalidInput`` for another form, and for a state that the lifecycle does not have.
+    A step is (event, state after it), or also the time. ``job`` is a name for the heading. Raises ``InvalidInput`` for
+    another form, and for a present state that the lifecycle does not have.
     """
     if form not in FORMS:
         raise InvalidInput.at("format", f"must be one of {', '.join(FORMS)}")
-    return FORMS[form](lifecycle, marks(lifecycle, current, path))
+    return FORMS[form](lifecycle, marks(lifecycle, current, path, job))
 
 
 def _text(lifecycle: Lifecycle, seen: Marks) -> str:
@@ -83,6 +89,6 @@ def _mermaid(lifecycle: Lifecycle, seen: Marks) -> str:
 
 
 FORMS: Final[Mapping[str, Callable[[Lifecycle, Marks], str]]] = MappingProxyType(
-    {"text": _text, "mermaid": _mermaid, "svg": svg}
+    {"text": _text, "mermaid": _mermaid, "dot": dot, "svg": svg}
 )
 """The forms that ``draw`` knows."""
