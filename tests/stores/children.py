@@ -12,7 +12,7 @@ from pathlib import Path
 
 import kit
 
-from jobpass.errors import Error
+from jobpass.errors import Conflict, Error
 from jobpass.stores.sqlite import SqliteStore
 
 
@@ -65,6 +65,35 @@ async def revoke(path, credential):
     """Revoke a credential."""
     store = await SqliteStore.open(path)
     say(await store.revoke_credential(credential, kit.AT))
+    await store.close()
+
+
+async def hold(path, name):
+    """Hold a name until a line comes in."""
+    store = await SqliteStore.open(path)
+    async with store.hold(name):
+        say("held")
+        await asyncio.to_thread(sys.stdin.readline)
+    say("free")
+    await store.close()
+
+
+async def hold_often(path, name, place, seconds):
+    """Hold a name again and again, each time making and removing the file ``place``, which two at once could not."""
+    store = await SqliteStore.open(path)
+    say("ready")
+    sys.stdin.readline()
+    got = lost = 0
+    until = time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        try:
+            async with store.hold(name):
+                os.close(os.open(place, os.O_CREAT | os.O_EXCL))
+                os.unlink(place)
+                got += 1
+        except Conflict:
+            lost += 1
+    say(got, lost)
     await store.close()
 
 

@@ -12,61 +12,78 @@ from pathlib import Path
 from jobpass.errors import StoreUnavailable
 from jobpass.stores.rules import held
 
-# The kernel frees a lock when the last descriptor of its opening is closed, so also when the process dies. All calls
-# here return at once, and on the loop's thread: a lock taken in another thread would be lost by a cancelled caller.
+TRIES = 100
+"""How often in a row the lock may be let go of just before it is taken; then it counts as held, and the loop goes on."""
+
+# The kernel frees a lock with the last descriptor of its opening, and so when the process dies. Every call here
+# returns at once, and on the caller's thread: a lock taken in another one could be lost by a caller who goes away.
 
 
 @contextmanager
-def hold_name(folder: Path, name: str) -> Iterator[None]:
-    """Hold ``name`` until the context ends; ``Conflict`` if it is held, ``StoreUnavailable`` if ``folder`` fails."""
+def hold_name(database: Path, name: str) -> Iterator[None]:
+    """Hold ``name`` until the context ends; ``Conflict`` if somebody has it, ``StoreUnavailable`` if nobody can.
+
+    ``database`` is a resolved path, so that all who open the same file meet.
+    """
     file = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        directory = _open_folder(folder)
+        folder = _open_folder(database)
         try:
-            lock = _lock(directory, file)
-        except OSError:
-            os.close(directory)
+            lock = _lock(folder, file, database)
+        except BaseException:
+            os.close(folder)
             raise
+    except BlockingIOError:
+        raise held(name) from None
     except OSError as error:
         raise StoreUnavailable(f"The lock cannot be had: {error.strerror}.", reason="SQLITE_CANTOPEN") from error
-    if lock is None:
-        os.close(directory)
-        raise held(name)
     try:
         yield
     finally:
-        # First the name, then the lock: whoever opened the file before finds out that it has lost its name.
+        # First the name, then the lock: who opened the file before will find that it has lost its name.
         with suppress(OSError):
-            os.unlink(file, dir_fd=directory)
+            os.unlink(file, dir_fd=folder)
         os.close(lock)
-        os.close(directory)
+        os.close(folder)
 
 
-def _open_folder(folder: Path) -> int:
+def _open_folder(database: Path) -> int:
+    path = f"{database}.holds"
+    made = False
     with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        os.mkdir(path, 0o700)
+        made = True
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if made:
+        _give_away(folder, database)
+    return folder
 
 
-def _lock(directory: int, file: str) -> int | None:
-    """The locked file's descriptor, or None if somebody else has the lock."""
-    while True:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+def _lock(folder: int, file: str, database: Path) -> int:
+    """The descriptor of the locked file; ``BlockingIOError`` if somebody else has the lock."""
+    for _ in range(TRIES):
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
+            _give_away(lock, database)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _has_name(lock, directory, file):
+            if _has_name(lock, folder, file):
                 return lock
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        except OSError:
+        except BaseException:
             os.close(lock)
             raise
-        os.close(lock)  # its holder let go of it between our opening and our locking
+        os.close(lock)  # whoever held it took its name away between our opening and our locking
+    raise BlockingIOError
 
 
-def _has_name(lock: int, directory: int, file: str) -> bool:
+def _has_name(lock: int, folder: int, file: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(lock), os.stat(file, dir_fd=directory, follow_symlinks=False))
+        return os.path.samestat(os.fstat(lock), os.stat(file, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
         return False
+
+
+def _give_away(descriptor: int, database: Path) -> None:
+    """What root makes belongs to whom the database belongs to, as SQLite does with its own files beside it."""
+    if os.geteuid() == 0:
+        owner = database.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

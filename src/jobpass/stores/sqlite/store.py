@@ -36,6 +36,7 @@ from jobpass.stores.sqlite.rows import (
     session_from,
     with_ends,
 )
+from jobpass.stores.sqlite.webhooks import Webhooks
 from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
@@ -51,14 +52,13 @@ _FILTERS: Final = {
 }
 
 
-class SqliteStore(Accounts, AdminKeys, AuditChains):
+class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks):
     """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
         super().__init__(path, writer, reader)
         self._inode = path.stat().st_ino
-        # Resolved as SQLite does with its own files: whoever opens the database by another name meets the same holds.
-        self._holds = Path(f"{path.resolve()}.holds")
+        self._resolved = path.resolve()
 
     @classmethod
     async def open(cls, path: Path | str) -> Self:
@@ -117,7 +117,7 @@ class SqliteStore(Accounts, AdminKeys, AuditChains):
         """As ``ports.JobStore``."""
         if self._closed:
             raise closed()
-        with hold_name(self._holds, name):
+        with hold_name(self._resolved, name):
             yield
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
