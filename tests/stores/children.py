@@ -89,7 +89,7 @@ async def hold_often(path, name, place, seconds):
         try:
             async with store.hold(name):
                 os.close(os.open(place, os.O_CREAT | os.O_EXCL))
-                os.unlink(place)
+                Path(place).unlink()
                 got += 1
         except Conflict:
             lost += 1

@@ -13,7 +13,7 @@ from jobpass.errors import StoreUnavailable
 from jobpass.stores.rules import held
 
 TRIES = 100
-"""How often in a row the lock may be let go of just before it is taken; then it counts as held, and the loop goes on."""
+"""How often in a row a lock may be let go of just before it is taken; then it counts as held, and nobody waits."""
 
 # The kernel frees a lock with the last descriptor of its opening, and so when the process dies. Every call here
 # returns at once, and on the caller's thread: a lock taken in another one could be lost by a caller who goes away.
@@ -48,10 +48,10 @@ def hold_name(database: Path, name: str) -> Iterator[None]:
 
 
 def _open_folder(database: Path) -> int:
-    path = f"{database}.holds"
+    path = Path(f"{database}.holds")
     made = False
     with suppress(FileExistsError):
-        os.mkdir(path, 0o700)
+        path.mkdir(mode=0o700)
         made = True
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     if made:
