@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
+from jobpass.authority.passwords import UNUSABLE
 from jobpass.authority.standing import principal_of
-from jobpass.errors import Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.records import Credential, Page, Principal, Role, Session
 from jobpass.tokens.access import Access
 from jobpass.tokens.mint import mint_credential
@@ -82,6 +83,24 @@ class Accounts:
         )
         return principal
 
+    async def ensure(self, email: str) -> Principal:
+        """The account of this address; made, as an author without a usable password, if there is none.
+
+        For the installation itself, as ``login_in_process``.
+        """
+        address = _address(email)
+        login = await self._store.find_login(address)
+        if login is not None:
+            return login.principal
+        try:
+            principal = await self._store.add_principal(address, "author", UNUSABLE, self._clock.now())
+        except AlreadyExists:  # another process made it meanwhile
+            return await self.ensure(email)
+        await self._audit.record(
+            "user.created", subject=str(principal.id), email=address, role="author", password=False
+        )
+        return principal
+
     async def read(self, bearer: Bearer, principal_id: int) -> Principal:
         """One account, for an operator; ``UnknownPrincipal`` if there is none."""
         self._admit(bearer, "users.read")
@@ -133,18 +152,38 @@ class Accounts:
         ``TooMany`` where too many failed before (see ``throttle``).
         """
         principal = await self._check_password(email.strip().lower(), password, address)
+        return await self._issue(principal, "login", "login", address)
+
+    async def login_in_process(self, email: str) -> LoggedIn:
+        """A login token for whoever holds the root key, and is asked for no password: that is the installation itself.
+
+        The account is made if it is missing (``ensure``); ``LoginFailed`` if it is disabled.
+        """
+        principal = await self.ensure(email)
+        if not principal.active:
+            raise LoginFailed("The account is disabled.")
+        return await self._issue(principal, "in process", "login.in_process", None)
+
+    async def end(self, login: LoggedIn) -> None:
+        """End a token of ``login_in_process``."""
+        credential = login.credential
+        if await self._store.revoke_credential(credential.id, self._clock.now()):
+            await self._audit.record("logout", principal=credential.owner, subject=credential.id)
+
+    async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> LoggedIn:
+        """A login token, recorded as ``label``, and in the audit as ``entry``."""
         at = self._clock.now()
         credential = Credential(
             id=ids.credential_id(self._randomness(16)),
             kind="login",
             owner=principal.id,
-            label="login",
+            label=label,
             issued_at=at,
             expires_at=at + timedelta(seconds=LOGIN_SECONDS),
             kid=self._keyring.signing_kid,
         )
         credential = await self._store.add_credential(credential)
-        await self._audit.record("login", principal=principal.id, address=address, subject=credential.id)
+        await self._audit.record(entry, principal=principal.id, address=address, subject=credential.id)
         token = mint_credential(self._keyring, "login", credential.id, kid=credential.kid)
         return LoggedIn(token, credential, principal)
 

@@ -20,6 +20,8 @@ MIN_GUESSES = 10**7
 """Fewer, by zxcvbn's estimate, and a password counts as a common one (NIST SP 800-63B-4 §3.1.1.2: a blocklist)."""
 MAX_ESTIMATED = 64
 """Characters that are estimated: the time grows with the square."""
+UNUSABLE = "!"
+"""Instead of a hash: no password fits, and trying one takes as long as for any account."""
 QUEUE_LENGTH = 64
 """Hashes that may wait for a core; one more is refused."""
 
@@ -46,14 +48,15 @@ class Passwords:
         return await self._run(lambda: self._hash_uncommon(password, about))
 
     async def check(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password fits; with no hash False, after the same work."""
+        """Whether the password fits; with no hash, or ``UNUSABLE``, False after the same work."""
         if len(password) > MAX_LENGTH:
             return False
         if self._decoy is None:
             self._decoy = await self._run(lambda: self._hasher.hash("no such account"))
         # An unknown address is checked against the decoy, so that it takes as long as a known one.
-        against = password_hash or self._decoy
-        return await self._run(lambda: self._fits(password, against)) and password_hash is not None
+        usable = password_hash is not None and password_hash != UNUSABLE
+        against = password_hash if password_hash is not None and usable else self._decoy
+        return await self._run(lambda: self._fits(password, against)) and usable
 
     def _hash_uncommon(self, password: str, about: Collection[str]) -> str:
         if _is_common(password, about):

@@ -32,19 +32,40 @@ class Item(Generic[T]):
     value: T
 
 
+Bearer = str | Callable[[], str] | None
+"""A token, or what tells the one to use now (it is asked for every request), or none."""
+
 Stream = Generator[Step | Item[T], Reply | None, None]
 """Like an ``Operation``, with results on the way: an ``Item`` is replied to with None."""
 
 
 class Asking:
-    """Sends requests with one token."""
+    """Sends requests with one token, or with that of a source."""
 
-    def __init__(self, token: str | None, timeout_seconds: float, retries: Retries) -> None:
+    def __init__(self, token: Bearer, timeout_seconds: float, retries: Retries) -> None:
         if not timeout_seconds > 0:
             raise InvalidInput.at("timeout_seconds", "must be more than 0")
-        self.token = None if token is None else sendable(token)
+        self._token = sendable(token) if isinstance(token, str) else token
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+
+    @property
+    def token(self) -> str | None:
+        """The bearer text to use now."""
+        return sendable(self._token()) if callable(self._token) else self._token
+
+    @token.setter
+    def token(self, token: Bearer) -> None:
+        self._token = token
+
+    @property
+    def shown(self) -> str:
+        """The kind of the token as its prefix tells it: ``jp_doc_…``."""
+        token = self._token
+        if token is None:
+            return "None"
+        named = isinstance(token, str) and token.startswith("jp_") and token[6:7] == "_"
+        return f"{token[:7]}…" if isinstance(token, str) and named else "…"
 
     def _ask(
         self,
@@ -63,8 +84,8 @@ class Asking:
         sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         if body is not None:
             sent["content-type"] = content_type
-        if bearer and self.token is not None:
-            sent["authorization"] = f"Bearer {self.token}"
+        if bearer and (token := self.token) is not None:
+            sent["authorization"] = f"Bearer {token}"
         query = {name: _parameter(name, value) for name, value in params.items() if value is not None}
         request = Request(method, path, sent, body, query, again, self._timeout_seconds)
         return read((yield from exchange(request, self._retries)), kind)

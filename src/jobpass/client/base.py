@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NoReturn, Self
 
 from jobpass.client.address import Address
+from jobpass.client.asking import Bearer
 from jobpass.client.exchange import Retries
 from jobpass.client.flow import Flow
 from jobpass.client.narrow import narrow
@@ -21,7 +22,7 @@ class BaseClient:
     def __init__(
         self,
         url: str,
-        token: str | None,
+        token: Bearer,
         timeout_seconds: float,
         retries: Retries,
         allow_plain_http: bool,
@@ -42,7 +43,7 @@ class BaseClient:
         """The bearer text in use; ``login`` sets it, ``logout`` drops it."""
         return self._flow.token
 
-    def with_token(self, token: str | None) -> Self:
+    def with_token(self, token: Bearer) -> Self:
         """A client of the same server with another token; it uses these connections, and closing it ends none."""
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__ | {"_flow": self._flow.with_token(token), "_owner": False}
@@ -91,14 +92,7 @@ class BaseClient:
         return admin_token(key, self._clock.now())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r}, token={_shown(self.token)})"
+        return f"{type(self).__name__}({self.url!r}, token={self._flow.shown})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A client holds a token and is not pickled or copied; make another one.")
-
-
-def _shown(token: str | None) -> str:
-    """The kind of ``token`` as its prefix tells it: ``jp_doc_…``."""
-    if token is None:
-        return "None"
-    return f"{token[:7]}…" if token.startswith("jp_") and token[6:7] == "_" else "…"

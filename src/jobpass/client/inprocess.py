@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx2
+
+from jobpass.errors import ServerUnavailable
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -57,6 +59,22 @@ class InProcessTransport(httpx2.BaseTransport):
             raise httpx2.ReadTimeout("no answer in time", request=request)
         return httpx2.Response(call.status, headers=call.headers, stream=httpx2.ByteStream(b"".join(call.chunks)))
 
+    def run(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Carry out a coroutine on the loop, and wait for its end; ``ServerUnavailable`` once this is closed."""
+        done: Future[None] = Future()
+
+        def begin() -> None:
+            task = self._loop.create_task(make())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(lambda ended: _pass_on(ended, done))
+
+        with self._closing:
+            if self._closed:
+                raise ServerUnavailable("The client is closed.")
+            self._loop.call_soon_threadsafe(begin)
+        done.result()
+
     def close(self) -> None:
         """Answer what was accepted, leave the lifespan, and stop the loop; more calls do nothing."""
         with self._closing:
@@ -92,6 +110,14 @@ class InProcessTransport(httpx2.BaseTransport):
         task = self._loop.create_task(call.run(self._app))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+
+def _pass_on(task: asyncio.Task[None], done: Future[None]) -> None:
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 class _Call:

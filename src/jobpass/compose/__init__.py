@@ -13,6 +13,7 @@ from jobpass.compose.installation import (
     open_installation,
 )
 from jobpass.compose.local import open  # noqa: A004
+from jobpass.compose.secret import write_derived_keyring
 from jobpass.compose.serving import http_url, is_loopback, serve, serving
 from jobpass.compose.upkeep import back_up, list_keys, restore, retire_key, rotate_key
 
@@ -37,5 +38,6 @@ __all__ = [
     "rotate_key",
     "serve",
     "serving",
+    "write_derived_keyring",
     "write_private",
 ]

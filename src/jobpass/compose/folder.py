@@ -33,6 +33,11 @@ def is_initialised(folder: Path) -> bool:
     return (folder / DATABASE).exists()
 
 
+def has_keyring(folder: Path, environ: Mapping[str, str]) -> bool:
+    """Whether ``read_keyring`` finds anything, be it of use or not."""
+    return KEYRING_VARIABLE in environ or os.path.lexists(folder / KEYRING)
+
+
 def read_keyring(folder: Path, environ: Mapping[str, str]) -> Keyring:
     """The keyring of ``JOBPASS_KEYRING``, else of the folder.
 

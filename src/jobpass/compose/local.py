@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jobpass.authority.passwords import Passwords
 from jobpass.compose.folder import DATABASE, new_keyring
 from jobpass.compose.installation import DEFAULT_EMAIL, join, make_password, open_authority
+from jobpass.compose.secret import Entrance, OwnSession, enter
 from jobpass.compose.serving import make_app
 from jobpass.errors import InvalidInput
 from jobpass.lifecycle.standard import STANDARD
@@ -23,31 +24,90 @@ _HERE: Final = "http://localhost"
 """The base URL of a client that asks no server: nothing resolves it."""
 
 
-def open(url: str, token: str | None = None, *, environ: Mapping[str, str] | None = None) -> Client:  # noqa: A001
+def open(  # noqa: A001
+    url: str,
+    token: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    secret: str | None = None,
+    account: str | None = None,
+    admin_key: str | None = None,
+) -> Client:
     """A client that works in this process, without a server; close it when done.
 
     ``sqlite://PATH`` names a data folder (``sqlite:///srv/jobs`` is absolute, ``sqlite://jobs`` relative) or the
     database in it; its ``token`` is one of its own, or comes with ``client.login``. ``memory:`` is an installation of
     its own that ends with the client, whose operator is logged in. Raises ``InvalidInput`` for another URL and
     ``SetupError`` for a folder that cannot be used.
-    """
-    from jobpass.client.inprocess import InProcessTransport
-    from jobpass.client.sync import Client
 
+    With ``secret``, a random text of at least 16 characters, the root key follows from it: the folder needs no keyring,
+    and is made on the spot if it has no database. Who holds the root key **is** the installation, and is asked for no
+    password: the client speaks for ``account`` (an address), which is made as an author if it is missing; its log-in
+    ends with the client. ``admin_key``, any text of at least 16 characters, is then the one admin key that is approved
+    beforehand (``derive_admin_key``); the one before it is revoked, and one that was revoked stays so. Raises
+    ``KeyringError`` for a weak secret, ``SetupError`` for a folder made with another one, ``LoginFailed`` for a
+    disabled account.
+    """
+    entrance = _entrance(secret, account, admin_key)
+    if entrance is not None and account is not None and token is not None:
+        raise InvalidInput.at("token", "cannot be given with an account, which gets its own")
     if url == "memory:":
         if token is not None:
             raise InvalidInput.at("token", "cannot belong to an installation that does not exist yet")
-        password = make_password()
-        client = Client(_HERE, transport=InProcessTransport(lambda: _app_in_memory(password)))
-        client.login(DEFAULT_EMAIL, password)
-        return client
+        if entrance is not None:
+            raise InvalidInput.at("secret", "is for a folder: nothing in memory is opened again")
+        return _in_memory()
     scheme, _, place = url.partition("://")
     if scheme != "sqlite" or not place:
         raise InvalidInput.at("url", "must be like sqlite:///path/to/data or memory:")
     folder = Path(place)
     if folder.name == DATABASE:
         folder = folder.parent
-    return Client(_HERE, token, transport=InProcessTransport(lambda: _app_of(folder, environ)))
+    if entrance is None:
+        return _client(lambda: _app_of(folder, environ), token)
+    return _with_secret(folder, entrance, token, environ)
+
+
+def _entrance(secret: str | None, account: str | None, admin_key: str | None) -> Entrance | None:
+    if secret is not None:
+        return Entrance(secret, account, admin_key)
+    for name, value in (("account", account), ("admin_key", admin_key)):
+        if value is not None:
+            raise InvalidInput.at(name, "is for an installation that is opened with its secret")
+    return None
+
+
+def _client(lifespan: Callable[[], AbstractAsyncContextManager[App]], token: str | None = None) -> Client:
+    from jobpass.client.inprocess import InProcessTransport
+    from jobpass.client.sync import Client
+
+    return Client(_HERE, token, transport=InProcessTransport(lifespan))
+
+
+def _in_memory() -> Client:
+    password = make_password()
+    client = _client(lambda: _app_in_memory(password))
+    client.login(DEFAULT_EMAIL, password)
+    return client
+
+
+def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: Mapping[str, str] | None) -> Client:
+    from jobpass.client.inprocess import InProcessTransport
+    from jobpass.client.sync import Client
+
+    sessions: list[OwnSession] = []
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[App]:
+        async with enter(folder, entrance, environ) as opened:
+            if opened.session is not None:
+                sessions.append(opened.session)
+            yield make_app(opened.authority, Settings())
+
+    transport = InProcessTransport(lifespan)
+    if not sessions:
+        return Client(_HERE, token, transport=transport)
+    return Client(_HERE, lambda: sessions[0].token(transport.run), transport=transport)
 
 
 @asynccontextmanager
