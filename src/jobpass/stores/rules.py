@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownPrincipal
-from jobpass.records import AdminKey, AuditEntry, Change, Details, Event, Job, Principal, Relation, Replayed
+from jobpass.records import AdminKey, AuditEntry, Change, Details, Event, Job, Principal, Relation, Replayed, Webhook
+
+_Replaced = Principal | AdminKey | Webhook
 
 
 def check_answer(
@@ -64,7 +66,7 @@ def held(name: str) -> Conflict:
     return Conflict("Somebody works on this already.", name=name)
 
 
-def check_replacement(answer: Principal | AdminKey, standing: Principal | AdminKey | None) -> None:
+def check_replacement(answer: _Replaced, standing: _Replaced | None) -> None:
     """Return if ``answer`` can take the place of the record that stands: ``TypeError`` or ``ValueError`` if not."""
     if standing is None:
         raise ValueError("there is no record to change")
@@ -114,3 +116,8 @@ def read_cursor(after: str | None, newest: int) -> int:
 def closed() -> StoreUnavailable:
     """The error of every call on a store that was closed."""
     return StoreUnavailable("The store is closed.", reason="closed")
+
+
+def crowded(most: int) -> Conflict:
+    """The error of every call that would give somebody more webhooks than are allowed."""
+    return Conflict(f"Nobody has more than {most} webhooks: delete one.", most=most)

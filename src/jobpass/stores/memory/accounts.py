@@ -123,6 +123,7 @@ class Accounts(Part):
             if job.previous_kid is not None and (at is None or job.previous_until is None or job.previous_until > at):
                 kids.add(job.previous_kid)
             needed.update(kids)
+        needed.update(one.kid for one in self._webhooks.values() if one.disabled_at is None)
         return dict(needed)
 
     def _login(self, email: str) -> Login | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from jobpass.records import Job, Login, Page, Principal
+from jobpass.records import Event, Job, Login, Page, Principal, Webhook
 from jobpass.stores.rules import closed, unknown_principal
 
 T = TypeVar("T")
@@ -16,6 +16,8 @@ class Part:
 
     def __init__(self) -> None:
         self._jobs: dict[str, tuple[int, Job]] = {}
+        self._news: list[tuple[str, Event | None]] = []
+        self._webhooks: dict[str, Webhook] = {}
         self._logins: dict[int, Login] = {}
         self._closed = False
 

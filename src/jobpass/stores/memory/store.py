@@ -13,10 +13,11 @@ from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
 from jobpass.stores.memory.part import page
+from jobpass.stores.memory.webhooks import Webhooks
 from jobpass.stores.rules import around, check_answer, held, links, read_cursor, within
 
 
-class MemoryStore(Accounts, AdminKeys, AuditChains):
+class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks):
     """Everything in dictionaries, gone with the process. No method awaits, so each is atomic on its event loop."""
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
     def _write(self, uuid: str, change: Change) -> None:
         if change.after is None:
             del self._jobs[uuid], self._histories[uuid], self._details[uuid]
+            self._forget_job(uuid)
             return
         if change.before is None:
             self._jobs_made += 1
@@ -52,6 +54,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains):
             self._jobs[uuid] = self._jobs[uuid][0], change.after
         if change.event is not None:
             self._histories[uuid].append(change.event)
+            self._news.append((uuid, change.event))
 
     async def find_job(self, uuid: str) -> Job | None:
         """As ``ports.JobStore``."""

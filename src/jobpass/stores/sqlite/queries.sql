@@ -174,7 +174,7 @@ SELECT min(expires_at), min(revoked_at), count(*) > count(parent) FROM line
 -- note_uses: add to a credential's uses
 UPDATE credential SET uses = uses + ?1, last_used_at = max(coalesce(last_used_at, ?2), ?2) WHERE id = ?3
 
--- count_kids: how many jobs and living credentials need each root key; without a time, time ends nothing
+-- count_kids: how many jobs, living credentials and webhooks need each root key; without a time, time ends nothing
 SELECT kid, sum(needed) FROM (
     SELECT kid, count(*) AS needed FROM job GROUP BY kid
      UNION ALL
@@ -183,6 +183,8 @@ SELECT kid, sum(needed) FROM (
      UNION ALL
     SELECT kid, count(*) FROM credential
      WHERE revoked_at IS NULL AND (:at IS NULL OR expires_at IS NULL OR expires_at > :at) GROUP BY kid
+     UNION ALL
+    SELECT kid, count(*) FROM webhook WHERE disabled_at IS NULL GROUP BY kid
 ) GROUP BY kid
 
 -- add_admin_key: a new request for power; answers its number, or nothing if the id is taken
@@ -233,3 +235,170 @@ WITH RECURSIVE found (node) AS (
     SELECT (SELECT min(node) FROM audit WHERE node > found.node) FROM found WHERE found.node IS NOT NULL
 )
 SELECT node FROM found WHERE node IS NOT NULL
+
+-- add_webhook: a new webhook, if its owner has fewer than so many; answers its number, or nothing
+INSERT INTO webhook (id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, created_at, previous_kid,
+                     previous_until, failing_since, disabled_at, reason, since)
+SELECT :id, :owner, :url, :job_uuid, :pipeline_uuid, :events, :kid, :secret_number, :created_at, :previous_kid,
+       :previous_until, :failing_since, :disabled_at, :reason, coalesce((SELECT max(id) FROM event), 0)
+ WHERE (SELECT count(*) FROM webhook WHERE owner = :owner) < :most RETURNING number
+
+-- find_webhook: the webhook of an id, with its number
+SELECT number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, created_at, previous_kid,
+       previous_until, failing_since, disabled_at, reason
+  FROM webhook WHERE id = ?
+
+-- list_webhooks: webhooks above a number in order of creation; {filters} are the store's fixed conditions
+SELECT number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, created_at, previous_kid,
+       previous_until, failing_since, disabled_at, reason
+  FROM webhook WHERE number > :after{filters} ORDER BY number LIMIT :limit
+
+-- newest_webhook: the highest number that a webhook was ever given
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhook'), 0)
+
+-- change_webhook: everything in the row that changes; one that is enabled again listens from now on
+UPDATE webhook SET url = :url, events = :events, kid = :kid, secret_number = :secret_number,
+       previous_kid = :previous_kid, previous_until = :previous_until, failing_since = :failing_since,
+       since = iif(disabled_at IS NOT NULL AND :disabled_at IS NULL, coalesce((SELECT max(id) FROM event), 0), since),
+       disabled_at = :disabled_at, reason = :reason
+ WHERE id = :id
+
+-- delete_webhook: the webhook with its deliveries; answers its number
+DELETE FROM webhook WHERE id = ? RETURNING number
+
+-- bury_deliveries: what waits for a webhook is dead
+UPDATE delivery SET dead_at = :at, next_at = NULL, last_error = coalesce(last_error, :reason)
+ WHERE webhook = :webhook AND dead_at IS NULL
+
+-- unfit_webhooks: those that go on without an active owner or a root key of a JSON array
+SELECT number, webhook.id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, webhook.created_at,
+       previous_kid, previous_until, failing_since, disabled_at, reason
+  FROM webhook JOIN principal ON principal.id = webhook.owner
+ WHERE disabled_at IS NULL AND (NOT active OR kid NOT IN (SELECT value FROM json_each(?)))
+
+-- has_news: whether somebody listens and there are events that were not looked at
+SELECT EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL)
+   AND coalesce((SELECT max(id) FROM event), 0) > (SELECT position FROM feed WHERE name = 'webhooks')
+
+-- feed_place: how far events were looked at or came before whoever listens now, and the newest
+SELECT max(position, coalesce((SELECT min(since) FROM webhook WHERE disabled_at IS NULL), 0)),
+       coalesce((SELECT max(id) FROM event), 0)
+  FROM feed WHERE name = 'webhooks'
+
+-- move_feed: events up to this number were looked at
+UPDATE feed SET position = ? WHERE name = 'webhooks'
+
+-- listened_news: events above a number up to another which somebody may want, with their webhook and its owner; the
+-- joins are to be made in this order, so that what is looked at does not grow with what there is
+WITH news AS MATERIALIZED (
+    SELECT event.id, job, job.uuid AS job_uuid, job.pipeline_uuid, job.owner, event.sequence, name, at,
+           event.uuid AS message
+      FROM event CROSS JOIN job ON job.id = event.job WHERE event.id > :position AND event.id <= :upto
+), heard AS (
+    SELECT news.*, webhook.id AS webhook, webhook.owner AS listener, since
+      FROM news CROSS JOIN webhook ON webhook.job_uuid = news.job_uuid AND disabled_at IS NULL
+     UNION ALL
+    SELECT news.*, webhook.id AS webhook, webhook.owner AS listener, since
+      FROM news CROSS JOIN webhook ON webhook.pipeline_uuid = news.pipeline_uuid AND disabled_at IS NULL
+)
+SELECT heard.id, job, job_uuid, pipeline_uuid, heard.owner, sequence, name, at, message, webhook, principal.id, email,
+       role, active, created_at
+  FROM heard CROSS JOIN principal ON principal.id = listener AND active
+ WHERE since < heard.id ORDER BY heard.id
+
+-- add_delivery: an event for a webhook; it is first in line if nothing waits for the same job
+INSERT OR IGNORE INTO delivery (webhook, job, sequence, message, made_at, attempts, next_at)
+VALUES (:webhook, :job, :sequence, :message, :at, 0,
+        iif(EXISTS (SELECT 1 FROM delivery WHERE webhook = :webhook AND job IS :job AND dead_at IS NULL), NULL, :at))
+
+-- waiting_ping: the ping that waits for a webhook
+SELECT id FROM delivery WHERE webhook = ? AND job IS NULL AND dead_at IS NULL
+
+-- due_webhooks: those for which something can be sent, one look into the index for each that waits for anything
+WITH RECURSIVE waiting (id) AS (
+    SELECT min(webhook) FROM delivery WHERE next_at IS NOT NULL
+     UNION ALL
+    SELECT (SELECT min(webhook) FROM delivery WHERE next_at IS NOT NULL AND webhook > waiting.id)
+      FROM waiting WHERE waiting.id IS NOT NULL
+)
+SELECT number, webhook.id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, webhook.created_at,
+       previous_kid, previous_until, failing_since, disabled_at, reason
+  FROM waiting JOIN webhook ON webhook.id = waiting.id JOIN principal ON principal.id = webhook.owner
+ WHERE disabled_at IS NULL AND active
+   AND EXISTS (SELECT 1 FROM delivery WHERE webhook = waiting.id AND next_at IS NOT NULL AND next_at <= ?)
+
+-- find_listener: a webhook that may be told something, with its number
+SELECT number, webhook.id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, webhook.created_at,
+       previous_kid, previous_until, failing_since, disabled_at, reason
+  FROM webhook JOIN principal ON principal.id = webhook.owner WHERE webhook.id = ? AND disabled_at IS NULL AND active
+
+-- due_deliveries: what can be sent to a webhook, longest due first
+SELECT id FROM delivery WHERE webhook = ? AND next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?
+
+-- claim_delivery: take a delivery until then
+UPDATE delivery SET next_at = ?, attempts = attempts + 1 WHERE id = ?
+
+-- claimed_delivery: a delivery with what is sent
+SELECT delivery.id, webhook, message, made_at, attempts, job.uuid, delivery.sequence, event.name, dead_at, last_error,
+       job.pipeline_uuid, event.sequence, event.uuid, event.name, data, event.at, event.state, credential, key,
+       event.kid, link
+  FROM delivery LEFT JOIN job ON job.id = delivery.job
+  LEFT JOIN event ON event.job = delivery.job AND event.sequence = delivery.sequence
+ WHERE delivery.id = ?
+
+-- end_delivery: a delivery was made, unless it was claimed anew; answers the number of its job's row
+DELETE FROM delivery WHERE id = ? AND attempts = ? AND dead_at IS NULL RETURNING id, job
+
+-- fail_delivery: the same for one that failed
+UPDATE delivery SET next_at = :next_at, last_error = :error, dead_at = iif(:next_at IS NULL, :at, NULL)
+ WHERE id = :id AND attempts = :attempts AND dead_at IS NULL RETURNING id, job
+
+-- release_delivery: give a claim back
+UPDATE delivery SET next_at = ?, attempts = attempts - 1 WHERE id = ? AND attempts = ? AND dead_at IS NULL
+
+-- promote_delivery: the first that waits of a webhook and a job can be sent; answers its id
+UPDATE delivery SET next_at = :at
+ WHERE id = (SELECT id FROM delivery WHERE webhook = :webhook AND job IS :job AND dead_at IS NULL
+              ORDER BY sequence, id LIMIT 1)
+RETURNING id
+
+-- note_failing: since when a webhook fails
+UPDATE webhook SET failing_since = coalesce(failing_since, ?) WHERE id = ?
+
+-- note_sound: a webhook fails no more; touches nothing if it did not
+UPDATE webhook SET failing_since = NULL WHERE id = ? AND failing_since IS NOT NULL
+
+-- count_deliveries: how many wait for a webhook, and how many are dead
+SELECT (SELECT count(*) FROM delivery WHERE webhook = ?1 AND dead_at IS NULL),
+       (SELECT count(*) FROM delivery WHERE webhook = ?1 AND dead_at IS NOT NULL)
+
+-- list_dead: the dead deliveries of a webhook above an id
+SELECT delivery.id, delivery.id, webhook, message, made_at, attempts, job.uuid, delivery.sequence, event.name, dead_at,
+       last_error
+  FROM delivery LEFT JOIN job ON job.id = delivery.job
+  LEFT JOIN event ON event.job = delivery.job AND event.sequence = delivery.sequence
+ WHERE webhook = :webhook AND dead_at IS NOT NULL AND delivery.id > :after ORDER BY delivery.id LIMIT :limit
+
+-- newest_delivery: the highest id that a delivery was ever given
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0)
+
+-- revive_dead: dead deliveries, of a JSON array of ids or any, wait again behind what waits
+UPDATE delivery SET dead_at = NULL, next_at = NULL, attempts = 0
+ WHERE id IN (SELECT id FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL AND dead_at <= :at
+                 AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) ORDER BY id LIMIT :limit)
+RETURNING id, job
+
+-- has_first: whether one that waits of a webhook and a job is first in line
+SELECT EXISTS (SELECT 1 FROM delivery WHERE webhook = ? AND job IS ? AND dead_at IS NULL AND +next_at IS NOT NULL)
+
+-- forget_old: dead deliveries from before a time
+DELETE FROM delivery WHERE dead_at < ?
+
+-- crowded: webhooks with more deliveries than so many
+SELECT webhook, count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL)
+  FROM delivery GROUP BY webhook HAVING count(*) > :most
+
+-- forget_more: all dead deliveries of a webhook but the last so many
+DELETE FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL
+   AND id <= (SELECT id FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL ORDER BY id DESC
+               LIMIT 1 OFFSET :most)

@@ -1,0 +1,74 @@
+"""Rows and records of webhooks and deliveries, as ``rows.py`` has those of everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jobpass.clock import from_microseconds, to_microseconds
+from jobpass.records import Claim, Delivery, News, Webhook
+from jobpass.stores.sqlite.rows import Row, _micro, _moment, event_from
+
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def webhook_from(row: Row) -> Webhook:
+    """A row of ``find_webhook`` without its number."""
+    (identity, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, created_at, previous_kid,
+     previous_until, failing_since, disabled_at, reason) = row  # fmt: skip
+    return Webhook(
+        identity,
+        owner,
+        url,
+        job_uuid,
+        pipeline_uuid,
+        _decode_texts(events),
+        kid,
+        secret_number,
+        from_microseconds(created_at),
+        previous_kid,
+        _moment(previous_until),
+        _moment(failing_since),
+        _moment(disabled_at),
+        reason,
+    )
+
+
+def webhook_row(webhook: Webhook) -> dict[str, Any]:
+    """The bindings of ``add_webhook`` but for ``most``, and of ``change_webhook``."""
+    return {
+        "id": webhook.id,
+        "owner": webhook.owner,
+        "url": webhook.url,
+        "job_uuid": webhook.job_uuid,
+        "pipeline_uuid": webhook.pipeline_uuid,
+        "events": msgspec.json.encode(webhook.events).decode(),
+        "kid": webhook.kid,
+        "secret_number": webhook.secret_number,
+        "created_at": to_microseconds(webhook.created_at),
+        "previous_kid": webhook.previous_kid,
+        "previous_until": _micro(webhook.previous_until),
+        "failing_since": _micro(webhook.failing_since),
+        "disabled_at": _micro(webhook.disabled_at),
+        "reason": webhook.reason,
+    }
+
+
+def news_from(row: Row) -> News:
+    """The columns job's uuid, pipeline, owner, sequence, name, time of ``listened_news``."""
+    job_uuid, pipeline_uuid, owner, sequence, name, at = row
+    return News(job_uuid, pipeline_uuid, owner, sequence, name, from_microseconds(at))
+
+
+def delivery_from(row: Row) -> Delivery:
+    """A row of ``list_dead`` without its cursor."""
+    identity, webhook, message, made_at, attempts, job_uuid, sequence, event, dead_at, last_error = row
+    made = from_microseconds(made_at)
+    return Delivery(identity, webhook, message, made, attempts, job_uuid, sequence, event, _moment(dead_at), last_error)
+
+
+def claim_from(row: Row, webhook: Webhook) -> Claim:
+    """A row of ``claimed_delivery``."""
+    pipeline_uuid, event = row[10], row[11:]
+    return Claim(delivery_from(row[:10]), webhook, pipeline_uuid, None if event[0] is None else event_from(event))
