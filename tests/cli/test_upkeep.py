@@ -359,3 +359,38 @@ def test_tls_and_the_port_for_metrics(
     assert "TLS" not in "".join(server.log)
     missing = here("serve", "--data", place.data, "--port", "0", "--certfile", "absent")
     assert (missing.returncode, "absent" in missing.stderr) == (7, True)
+
+
+def test_the_keyring_of_a_secret_is_written_for_who_serves(shell: Any, serve: Callable[..., Any]) -> None:
+    secret, data = "canary: the secret of it", shell.home / "data"
+    with jobpass.open(f"sqlite://{data}", secret=secret, account="me@localhost", environ={}) as client:
+        job = client.create_job(client.create_pipeline(MEMBERS)["uuid"], {"n": 1})
+    for stdin, code in (("another secret of it\n", 7), ("short\n", 7), ("", 7)):
+        done = shell("keys", "from-secret", "--data", data, stdin=stdin)
+        assert (done.returncode, (data / "keyring.json").exists()) == (code, False)
+    assert shell("keys", "from-secret", secret, "--data", data).returncode == 2, "a secret is no argument"
+    assert shell("keys", "from-secret", "--data", "nothing", stdin=secret).returncode == 7
+    made = shell.json("keys", "from-secret", "--data", data, stdin=secret + "\n")
+    assert made["email"] == "operator@localhost"
+    assert stat.S_IMODE((data / "keyring.json").stat().st_mode) == 0o600
+    again = shell("keys", "from-secret", "--data", data, stdin=secret)
+    assert (again.returncode, "nothing was changed" in again.stderr) == (7, True)
+    with jobpass.Client(serve(data).url) as client:
+        client.login("operator@localhost", made["password"])
+        assert client.with_token(job.token).send(job.uuid, "run").state == "RUNNING"
+    assert shell.json("verify", "--data", data)["broken"] == []
+    assert shell.json("keys", "list", "--data", data)["keys"][0]["uses"] >= 1
+    with jobpass.open(f"sqlite://{data}", secret=secret, account="me@localhost", environ={}) as client:
+        assert client.send(job.uuid, "update").sequence == 3
+
+
+def test_the_operator_of_a_folder_that_is_made_servable_may_have_a_given_password(shell: Any) -> None:
+    data = shell.home / "data"
+    jobpass.open(f"sqlite://{data}", secret="a secret for this folder", environ={}).close()
+    (shell.home / "password").write_text(PASSWORD)
+    options = ("--admin-email", "boss@localhost", "--admin-password-file", "password")
+    told = shell.good("keys", "from-secret", "--data", data, *options, stdin="a secret for this folder")
+    assert PASSWORD not in told
+    with jobpass.open(f"sqlite://{data}", environ={}) as client:
+        client.login("boss@localhost", PASSWORD)
+        assert client.me().role == "operator"

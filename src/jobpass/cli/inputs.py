@@ -32,6 +32,11 @@ def read_secret(path: Path, what: str) -> str:
     return read_text(path, what).removesuffix("\n").removesuffix("\r")
 
 
+def read_line_unseen(question: str) -> str:
+    """A secret from stdin less one trailing newline, asked for without echo on a terminal; never an argument."""
+    return getpass.getpass(question) if sys.stdin.isatty() else read_secret(Path("-"), "secret")
+
+
 def read_token(file: Path | None, variable: str, what: str) -> str:
     """A token or key from a file (``-`` is stdin), else from the environment, else from stdin; never an argument."""
     from jobpass.settings import environment

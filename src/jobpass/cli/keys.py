@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jobpass.cli import output
-from jobpass.cli.data import Data
+from jobpass.cli import inputs, output
+from jobpass.cli.data import Data, Email, PasswordFile
 
 app = typer.Typer(
-    help="List, rotate and retire root keys.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="List, rotate and retire root keys; write the keyring of a secret.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 
@@ -55,3 +59,32 @@ def retire(
         output.json_line({"kid": kid, "jobs_rekeyed": count})
     else:
         output.line(f"{kid} is retired; {count} jobs have new tokens (job token UUID).")
+
+
+@app.command("from-secret")
+def from_secret(
+    *,
+    data: Data = None,
+    admin_email: Email = "operator@localhost",
+    admin_password_file: PasswordFile = None,
+    as_json: output.Json = False,
+) -> None:
+    """Write the keyring of a folder that was made in process with a secret (on stdin), so that it can be served.
+
+    If the folder has no operator, one is made, as init does it.
+    """
+    from jobpass import compose
+    from jobpass.settings import data_path, environment
+
+    folder = data_path(environment(), data)
+    secret = inputs.read_line_unseen("The secret: ")
+    made = compose.make_password() if admin_password_file is None else None
+    password = made or inputs.read_secret(admin_password_file or Path("-"), "password file")
+    operator = asyncio.run(compose.write_derived_keyring(folder, secret, (admin_email, password)))
+    if as_json:
+        shown = {"email": admin_email} | ({"password": made} if made else {}) if operator else {}
+        output.json_line({"data": str(folder)} | shown)
+        return
+    output.line(f"{folder} has its keyring.")
+    if operator:
+        output.line(f"The operator is {admin_email}." + (f" The password, shown this once: {made}" if made else ""))
