@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobpass.client.offline import admin_lifetime as admin_lifetime
     from jobpass.client.offline import admin_token as admin_token
     from jobpass.client.offline import attenuate as attenuate
+    from jobpass.client.picture import draw_job as draw_job
     from jobpass.client.sync import Client as Client
     from jobpass.compose import open as open  # noqa: A004
 
@@ -32,6 +33,7 @@ __all__ = [
     "current_job",
     "derive_admin_key",
     "derive_key",
+    "draw_job",
     "errors",
     "open",
 ]
@@ -44,6 +46,7 @@ _HOMES = {
     "attenuate": ("jobpass.client.offline", "attenuate"),
     "derive_admin_key": ("jobpass.authority.secret", "derive_admin_key"),
     "derive_key": ("jobpass.authority.secret", "derive_key"),
+    "draw_job": ("jobpass.client.picture", "draw_job"),
     "errors": ("jobpass.errors", None),
     "open": ("jobpass.compose", "open"),
 }
