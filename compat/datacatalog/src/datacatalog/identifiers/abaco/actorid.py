@@ -1,0 +1,5 @@
+"""The identifier of an Abaco actor."""
+
+from datacatalog.identifiers.abaco.hashid import generate, mock, validate
+
+__all__ = ["generate", "mock", "validate"]
