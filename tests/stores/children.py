@@ -78,6 +78,12 @@ async def hold(path, name):
     await store.close()
 
 
+def occupy(place):
+    """Make and remove a file; fails if somebody else is at it."""
+    place.touch(exist_ok=False)
+    place.unlink()
+
+
 async def hold_often(path, name, place, seconds):
     """Hold a name again and again, each time making and removing the file ``place``, which two at once could not."""
     store = await SqliteStore.open(path)
@@ -88,8 +94,7 @@ async def hold_often(path, name, place, seconds):
     while time.monotonic() < until:
         try:
             async with store.hold(name):
-                os.close(os.open(place, os.O_CREAT | os.O_EXCL))
-                Path(place).unlink()
+                occupy(Path(place))
                 got += 1
         except Conflict:
             lost += 1

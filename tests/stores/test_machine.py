@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jobpass.errors import Conflict
-from jobpass.records import Credential
+from jobpass.records import RELATIONS, Change, Credential, Details, Linked
 from jobpass.stores.memory import MemoryStore
 from jobpass.stores.sqlite import SqliteStore
 
@@ -20,10 +20,17 @@ KEYS = st.none() | st.sampled_from(["k1", "k2"])
 STATES = st.none() | st.sampled_from(["RUNNING", "FINISHED"])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 OWNERS = st.sampled_from([1, 2])
+TARGETS = st.lists(st.sampled_from(["t1", "t2", "T1", "t1 ", "\0", "ü"]) | TEXTS, max_size=3).map(tuple)
+PATTERNS = st.sampled_from([b"[]", b'["a"]'])
+DETAILS = st.none() | st.builds(Details, TARGETS, TARGETS, TARGETS, PATTERNS, PATTERNS)
+SYSTEMS = st.none() | st.sampled_from(["s1", "s2"])
+PATHS = st.none() | st.sampled_from(["/a", "/a/b", "/a/b/c", "/a/bc", "/a/b0", "/a/b!", "/a/%", "/a/_", "/A/b", "/"])
+CONDITIONS = st.builds(Linked, st.sampled_from(RELATIONS), TARGETS)
 OPERATIONS = st.one_of(
-    st.tuples(st.just("create"), UUIDS, OWNERS, st.integers(0, 2**64 - 1)),
+    st.tuples(st.just("create"), UUIDS, OWNERS, st.integers(0, 2**64 - 1), DETAILS, TARGETS, SYSTEMS, PATHS),
+    st.tuples(st.just("misplace"), UUIDS, DETAILS),
     st.tuples(st.just("send"), UUIDS, KEYS, STATES, st.binary(max_size=9)),
-    st.tuples(st.just("rewrite"), UUIDS, st.none() | TEXTS, st.lists(TEXTS, max_size=2)),
+    st.tuples(st.just("rewrite"), UUIDS, st.none() | TEXTS, TARGETS, SYSTEMS, PATHS),
     st.tuples(st.just("delete"), UUIDS),
     st.tuples(st.just("refuse"), UUIDS),
     st.tuples(st.just("principal"), st.sampled_from(["x@y", "z@y"])),
@@ -41,7 +48,10 @@ def _machine(kit):
         what, name, *more = operation
         match what:
             case "create":
-                return await store.apply(name, kit.create(name, owner=more[0], serial=more[1]))
+                keys = ("owner", "serial", "details", "child_of", "archive_system", "archive_path")
+                return await store.apply(name, kit.create(name, **dict(zip(keys, more, strict=True))))
+            case "misplace":
+                return await store.apply(name, lambda found, _: Change(found, found, None, more[0]))
             case "send":
                 key, state, data = more
                 return await store.apply(name, kit.send(key=key, state=state, data=data), key)
@@ -50,7 +60,8 @@ def _machine(kit):
                 def judge(found, _):
                     if found is None:
                         raise Conflict("none")
-                    return kit.rewrite(session=more[0], child_of=tuple(more[1]))(found, None)
+                    keys = ("session", "child_of", "archive_system", "archive_path")
+                    return kit.rewrite(**dict(zip(keys, more, strict=True)))(found, None)
 
                 return await store.apply(name, judge)
             case "delete":
@@ -73,17 +84,22 @@ def _machine(kit):
         except Exception as error:
             return type(error), str(error)
 
+    async def walk(store, owner, state, linked, limit):
+        pages, after = [], None
+        while not pages or after is not None:
+            filters = {"owner": owner, "state": state, "pipeline_uuid": None, "linked": linked}
+            pages.append(await store.list_jobs(**filters, after=after, limit=limit))
+            after = pages[-1].next
+        return pages
+
     async def everything(store):
         found = []
         for name in "abc":
             found.append(await store.find_job(name))
+            found.append(await store.find_details(name))
             found.append(await store.history(name, 0, 1000))
         for owner, state in ((None, None), (1, None), (2, "RUNNING"), (None, "FINISHED")):
-            after, pages = None, 0
-            while pages == 0 or after is not None:
-                page = await store.list_jobs(owner=owner, state=state, pipeline_uuid=None, after=after, limit=2)
-                found.append(page)
-                after, pages = page.next, pages + 1
+            found += await walk(store, owner, state, (), 2)
         found += [await store.find_login(name) for name in ("x@y", "z@y")]
         found += [await store.find_session(name) for name in ("c1", "c2")]
         return [*found, await store.list_pipelines(after=None, limit=9)]
@@ -106,6 +122,17 @@ def _machine(kit):
         @rule(operations=st.lists(OPERATIONS, min_size=2, max_size=8))
         def one_tick(self, operations):
             self.compare(operations)
+
+        @rule(owner=st.none() | OWNERS, state=STATES, linked=st.lists(CONDITIONS, min_size=1, max_size=3))
+        def find_linked(self, owner, state, linked):
+            here, there = (self.runner.run(walk(s, owner, state, linked, 1)) for s in (self.sqlite, self.memory))
+            assert here == there
+
+        @rule(uuid=UUIDS, system=st.sampled_from(["s1", "s2"]), path=PATHS.filter(bool))
+        def find_neighbour(self, uuid, system, path):
+            stores = self.sqlite, self.memory
+            here, there = (self.runner.run(store.archive_neighbour(uuid, system, path)) for store in stores)
+            assert here == there
 
         @rule()
         def reopen(self):
