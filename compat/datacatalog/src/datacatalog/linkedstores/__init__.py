@@ -1,0 +1,1 @@
+"""The stores of the original that have to do with pipelines and their jobs."""
