@@ -123,7 +123,7 @@ async def test_after_a_failed_write_check_writes_for_real(sqlite, kit, monkeypat
 
 
 def test_a_limit_on_file_size_is_a_failure_like_any_other(tmp_path, child):
-    process = child("limited", tmp_path / "store.sqlite", 400_000)
+    process = child("limited", tmp_path / "store.sqlite", 1_000_000)
     lines = process.communicate(timeout=30)[0].splitlines()
     assert process.returncode == 0
     what, code, reason, written = lines[0].split()
