@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -12,7 +12,7 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
-from jobpass.records import Change, Details, Event, Job, Session
+from jobpass.records import Change, Details, Event, Job, Relation, Session
 from jobpass.stores.rules import check_answer, links
 from jobpass.stores.sqlite.calls import Apply, Statement
 from jobpass.stores.sqlite.commit import CommitThread
@@ -174,9 +174,12 @@ class Writer:
     def _insert(self, job: Job, details: Details) -> _Row:
         number = self._execute(QUERIES["insert_job"], job_row(job)).get
         self._execute(QUERIES["insert_details"], details_row(number, details))
-        rows = [(number, relation, target) for relation, targets in links(job, details).items() for target in targets]
-        self._cursor.executemany(QUERIES["insert_link"], rows)
+        self._link(number, links(job, details))
         return _Row(number, job)
+
+    def _link(self, number: int, targets: Mapping[Relation, Collection[str]]) -> None:
+        rows = [(number, relation, target) for relation, found in targets.items() for target in found]
+        self._cursor.executemany(QUERIES["insert_link"], rows)
 
     def _delete(self, uuid: str, row: _Row) -> None:
         self._write_pending()
@@ -207,7 +210,8 @@ class Writer:
             if not same_but_progress(old, new):
                 rewritten.append((*job_row(new)[1:], row.number))
                 if new.child_of != old.child_of:
-                    self._link_parents(row.number, new)
+                    self._execute(QUERIES["delete_links"], (row.number, "child_of"))
+                    self._link(row.number, {"child_of": frozenset(new.child_of)})
             elif new.state == old.state:
                 advanced.append((*_progress(new), row.number))
             else:
@@ -217,11 +221,6 @@ class Writer:
         for name, rows in (("advance_job", advanced), ("move_job", moved), ("rewrite_job", rewritten)):
             if rows:
                 self._cursor.executemany(QUERIES[name], rows)
-
-    def _link_parents(self, number: int, job: Job) -> None:
-        self._execute(QUERIES["delete_links"], (number, "child_of"))
-        rows = [(number, "child_of", parent) for parent in dict.fromkeys(job.child_of)]
-        self._cursor.executemany(QUERIES["insert_link"], rows)
 
     def _commit(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, wrote: bool) -> None:
         """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread."""
