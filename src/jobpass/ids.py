@@ -90,6 +90,11 @@ def random_typed_uuid(kind: str, randomness: bytes) -> str:
     return f"{prefix}{digits[3:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` is a uuid in the one accepted spelling."""
+    return _UUID.fullmatch(text) is not None
+
+
 def parse_uuid(text: object, field: str = "path.uuid") -> str:
     """``text`` if it is a uuid in the one accepted spelling; the error names ``field``."""
     if isinstance(text, str) and _UUID.fullmatch(text):

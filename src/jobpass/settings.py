@@ -96,6 +96,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     node: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "main"
     """The name of the audit chain that this installation writes."""
     archives: dict[SystemName, ArchiveSystem] = {}
+    uuid_domain: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")] = "sd2e.org"
+    """The DNS name in whose namespace the uuids of jobs and pipelines are made; another one gives others."""
     """Where jobs' archive directories are, by archive system; on a system that is not named nothing is ever cleared."""
     default_archive: SystemName | None = None
     """The archive system of new jobs that name none."""

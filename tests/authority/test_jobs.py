@@ -32,8 +32,9 @@ async def test_a_job_is_made_moved_and_read(house: House) -> None:
     assert (accepted.event.state, accepted.event.sequence, accepted.token) == ("RUNNING", 2, None)
     by_owner = await house.authority.jobs.submit_event(ann, made.job.uuid, "update")
     assert by_owner.token == made.token
-    job, data = await house.authority.jobs.read(holder, made.job.uuid)
-    assert (job.state, job.sequence, data) == ("RUNNING", 3, b"{}")
+    found = await house.authority.jobs.read(holder, made.job.uuid)
+    job = found.job
+    assert (job.state, job.sequence, found.data) == ("RUNNING", 3, b"{}")
     events = await house.authority.jobs.history(holder, made.job.uuid, 0, 100)
     assert [(e.sequence, e.name, e.data) for e in events] == [
         (1, "create", b"{}"),
@@ -95,7 +96,7 @@ async def test_an_operator_sees_all_and_moves_only_his_own(house: House) -> None
     ann, boss = await house.person("ann@example.org"), await house.person("boss@example.org", "operator")
     made = await house.job(ann)
     assert [job.uuid for job in (await house.authority.jobs.list(boss, **ALL)).items] == [made.job.uuid]
-    assert (await house.authority.jobs.read(boss, made.job.uuid))[0] == made.job
+    assert (await house.authority.jobs.read(boss, made.job.uuid)).job == made.job
     with pytest.raises(Denied):
         await house.authority.jobs.submit_event(boss, made.job.uuid, "run")
 

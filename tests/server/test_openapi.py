@@ -73,6 +73,8 @@ async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_si
         ]
     for method, path, status in (
         ("post", "/api/pipelinejobs/{uuid}/events", "409"),
+        ("post", "/api/pipelinejobs/{uuid}/reset", "409"),
+        ("post", "/api/pipelinejobs/{uuid}/cancel", "409"),
         ("post", "/api/login", "429"),
         ("post", "/api/login", "401"),
         ("post", "/api/admin-keys/{id}/collect", "409"),
@@ -84,6 +86,7 @@ async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_si
         if "requestBody" in methods.get("post", {})
     }
     assert [path for path, must in needed.items() if not must] == [
+        "/api/pipelinejobs/{uuid}/reset",
         "/api/pipelinejobs/{uuid}/token/rotate",
         "/api/admin-keys/{id}/revoke",
     ]

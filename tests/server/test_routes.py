@@ -88,6 +88,7 @@ async def test_a_job_from_its_making_to_its_end(site: Site) -> None:
         "sequence": 2,
         "event_uuid": ran["event_uuid"],
         "token": token,
+        "at": "2026-11-22T12:00:00Z",
     }
     by_owner = (await site.ask("POST", f"{path}/events", token=ann, json={"name": "finish"})).json()
     assert (by_owner["state"], by_owner["sequence"], by_owner["token"]) == ("FINISHED", 3, token)
@@ -199,7 +200,9 @@ async def test_no_row_of_the_table_is_left_out_here() -> None:
         "POST /api/login",
         "POST /api/logout",
         "POST /api/pipelinejobs",
+        "POST /api/pipelinejobs/{uuid}/cancel",
         "POST /api/pipelinejobs/{uuid}/events",
+        "POST /api/pipelinejobs/{uuid}/reset",
         "POST /api/pipelinejobs/{uuid}/token",
         "POST /api/pipelinejobs/{uuid}/token/rotate",
         "POST /api/pipelines",

@@ -42,6 +42,7 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
     bodies: dict[str, Any] = {
         paths.JOB_EVENTS: {"name": "update"},
         paths.JOB_ROTATE: {"grace_seconds": 1},
+        paths.JOB_RESET: {"data": {"why": "a test"}},
         paths.JOBS: {"pipeline_uuid": things.pipeline, "data": {}},
         paths.PIPELINES: PIPELINE,
         paths.LOGIN: {"email": "ann@example.org", "password": PASSWORD},

@@ -20,7 +20,7 @@ SECRET = "jp_doc_secret"
     [
         messages.LoginRequest("ann@example.org", SECRET),
         messages.LoginAnswer(SECRET, "Bearer", 1, AT, 1, "ann@example.org", False),
-        messages.EventAnswer("u", "RUNNING", "run", 2, "e", SECRET),
+        messages.EventAnswer("u", "RUNNING", "run", 2, "e", SECRET, AT),
         messages.JobAnswer(
             uuid="u",
             lifecycle="pipeline",

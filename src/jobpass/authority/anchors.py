@@ -154,15 +154,14 @@ Deletion = tuple[str, int, dict[str, Any]]  # node, sequence of the audit entry,
 
 async def _deletions(store: Store) -> dict[str, list[Deletion]]:
     found: dict[str, list[Deletion]] = {}
-    after = None
-    while True:
-        page = await store.list_audit(name="job.deleted", after=after, limit=PAGE)
-        if not page.items:
-            return found
-        for entry in page.items:
-            data = msgspec.json.decode(entry.data)
-            found.setdefault(entry.subject or "", []).append((entry.node, entry.sequence, data))
-        after = page.next
+    for name in ("job.deleted", "job.canceled"):
+        after = None
+        while (page := await store.list_audit(name=name, after=after, limit=PAGE)).items:
+            for entry in page.items:
+                data = msgspec.json.decode(entry.data)
+                found.setdefault(entry.subject or "", []).append((entry.node, entry.sequence, data))
+            after = page.next
+    return found
 
 
 def _was_deleted(line: JobHead, deletions: Iterable[Deletion], audited: dict[str, int]) -> bool:

@@ -16,8 +16,11 @@ from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.rekey import rekey
-from jobpass.authority.resetting import NoArchives, Resetting, Underway
+from jobpass.authority.resetting import Resetting, Underway
+from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
+from jobpass.authority.webhooks import Webhooks
+from jobpass.ids import namespace
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.ports import Archives, Randomness, Store
+    from jobpass.ports import Archives, Destinations, Randomness, Store
     from jobpass.tokens.keyring import Keyring, KeyState
 
 
@@ -34,7 +37,9 @@ class Authority:
     """Everything that can be asked of Jobpass in process; the server is a thin shell over it.
 
     ``node`` names the audit chain that it writes; ``admin_lifetime_seconds`` is the lifetime of an admin key that asks
-    for none; ``single_operator`` lets an operator approve an own request.
+    for none; ``single_operator`` lets an operator approve an own request. ``archives`` are where jobs put what they
+    made. ``uuid_domain`` is the DNS name in whose namespace the uuids of jobs and pipelines are made.
+    ``destinations`` says where webhooks may lead; without it none is made.
     """
 
     def __init__(
@@ -50,6 +55,8 @@ class Authority:
         node: str = "main",
         admin_lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS,
         single_operator: bool = False,
+        uuid_domain: str = "sd2e.org",
+        destinations: Destinations | None = None,
     ) -> None:
         self._store = store
         self._passwords = passwords
@@ -60,6 +67,9 @@ class Authority:
         self._node = node
         self._admin_lifetime_seconds = admin_lifetime_seconds
         self._single_operator = single_operator
+        self._namespace = namespace(uuid_domain)
+        self._underway = Underway()
+        self._destinations = destinations
         self.lifecycles = lifecycles
         self._join(keyring)
 
@@ -71,8 +81,26 @@ class Authority:
         self.audit = Audit(store, gate, keyring, clock, self._node)
         self.credentials = Credentials(store, Verifier(keyring), gate, clock)
         self.accounts = Accounts(store, gate, keyring, self._passwords, self._throttle, self.audit, clock, randomness)
-        self.pipelines = Pipelines(store, gate, clock)
-        self.jobs = Jobs(store, gate, keyring, self.lifecycles, self.audit, clock, randomness)
+        self.pipelines = Pipelines(store, gate, clock, self._namespace)
+        resetting = Resetting(
+            store, gate, self._archives, self.credentials, self.audit, clock, randomness, self._underway
+        )
+        self.jobs = Jobs(
+            store,
+            gate,
+            keyring,
+            self.lifecycles,
+            self.audit,
+            clock,
+            randomness,
+            resetting,
+            self._archives,
+            self._namespace,
+        )
+        self.webhooks = Webhooks(
+            store, gate, keyring, self.lifecycles, self.audit, clock, randomness, self._destinations
+        )
+        self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,
             gate,
@@ -138,6 +166,7 @@ class Authority:
 
     async def close(self) -> None:
         """Answer what was accepted, write what was noted, then let go of the store."""
+        await self._underway.finish()
         await self.credentials.flush()
         await self.audit.flush()
         await self._store.close()

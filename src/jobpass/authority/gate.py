@@ -12,11 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass.authority.chain import link
-from jobpass.authority.decide import Allowed, Denied, decide
+from jobpass.authority.decide import Allowed, Denied, decide, on_job_of
 from jobpass.errors import (
-    Denied as DeniedError,
-)
-from jobpass.errors import (
+    Conflict,
     Error,
     ExpiredToken,
     IdempotencyConflict,
@@ -25,8 +23,11 @@ from jobpass.errors import (
     UnknownEvent,
     UnknownJob,
 )
+from jobpass.errors import (
+    Denied as DeniedError,
+)
 from jobpass.lifecycle.step import step
-from jobpass.records import NO_LINK, Change, Event, Job, Replayed
+from jobpass.records import NO_LINK, Change, Details, Event, Job, Replayed
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Judge
+    from jobpass.records import Principal
     from jobpass.tokens.keyring import Keyring
+
+
+MOVED = "The job has moved meanwhile: look at it again."
+NOT_CANCELABLE = 'Cannot cancel a job once it is running. Send a "fail" event instead.'
 
 
 class Submission(Struct, frozen=True, gc=False):
@@ -69,6 +75,10 @@ class Gate:
             if not isinstance(refusal, DeniedError):
                 raise refusal
 
+    def may_be_told(self, principal: Principal, owner: int) -> bool:
+        """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
+        return principal.active and "jobs.read" in on_job_of(principal, owner)
+
     def judge_event(self, bearer: Bearer, job_uuid: str, submission: Submission) -> Judge:
         """The judge of an event: authorise, look for a replay, step, link."""
 
@@ -86,7 +96,7 @@ class Gate:
 
         return judge
 
-    def judge_creation(self, bearer: Bearer, wanted: Job, submission: Submission) -> Judge:
+    def judge_creation(self, bearer: Bearer, wanted: Job, submission: Submission, details: Details) -> Judge:
         """The judge of a new job: ``wanted`` is its row, ``submission`` its ``create`` event.
 
         A job that stands already is given back unchanged to its owner who asks with the same parameters.
@@ -96,7 +106,7 @@ class Gate:
         def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
             allowed = self.admit(bearer, access)
             if job is None:
-                return self._record(wanted, wanted.state, allowed, submission, new=True)
+                return replace(self._record(wanted, wanted.state, allowed, submission, new=True), details=details)
             _refuse_another(job, wanted)
             return Change(job, job, None)
 
@@ -124,6 +134,56 @@ class Gate:
                 updated_at=at,
             )
             return Change(job, after, None)
+
+        return judge
+
+    def judge_reset(self, bearer: Bearer, job_uuid: str, reset: Submission, ready: Submission) -> Judge:
+        """The judge of a ``reset`` that ``ready`` is to follow: nobody begins what they may not end."""
+        first = self.judge_event(bearer, job_uuid, reset)
+        second = self.judge_event(bearer, job_uuid, ready)
+
+        def judge(job: Job | None, prior: Event | None) -> Change | Replayed:
+            outcome = first(job, prior)
+            if isinstance(outcome, Change):
+                second(outcome.after, None)
+            return outcome
+
+        return judge
+
+    def judge_relapse(
+        self, bearer: Bearer, job_uuid: str, ready: Submission, relapse: Submission, sequence: int
+    ) -> Judge:
+        """The judge of a ``reset`` which tells why ``ready`` could not follow: for whoever may send that ``ready``.
+
+        ``Conflict`` if the job is not at ``sequence`` any more, or if its lifecycle does not let a ``reset`` keep the
+        state.
+        """
+
+        def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
+            if job is None:
+                raise UnknownJob(job_uuid)
+            lifecycle = self._lifecycles.get(job.lifecycle)
+            allowed = self._admit_event(bearer, job, lifecycle, ready)
+            if job.sequence != sequence or step(lifecycle, job.state, relapse.name) != job.state:
+                raise Conflict(MOVED, uuid=job_uuid)
+            return self._record(job, job.state, allowed, relapse)
+
+        return judge
+
+    def judge_cancellation(self, bearer: Bearer, job_uuid: str, at: datetime) -> Judge:
+        """The judge that takes a job away to which nothing has happened but its ``create``; ``Conflict`` for others.
+
+        It counts as an event ``cancel``, so that a token which is narrowed to other events does not open it.
+        """
+
+        def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
+            state = job.state if job is not None else None
+            self.admit(bearer, Access("jobs.cancel", at, job_uuid, "cancel", state, None, bearer.address), job)
+            if job is None:
+                raise UnknownJob(job_uuid)
+            if job.sequence != 1 or job.state != self._lifecycles.get(job.lifecycle).initial:
+                raise Conflict(NOT_CANCELABLE, uuid=job_uuid, state=job.state)
+            return Change(job, None, None)
 
         return judge
 
@@ -187,6 +247,6 @@ def _refuse_another(job: Job, wanted: Job) -> None:
     """Raise ``JobExists`` if ``wanted`` is not the job that stands."""
     if job.owner != wanted.owner:
         raise JobExists("This job exists already and belongs to somebody else.", uuid=job.uuid)
-    for field in ("archive_path", "session", "lifecycle"):
+    for field in ("pipeline_uuid", "child_of", "archive_path", "archive_system", "session", "lifecycle"):
         if getattr(job, field) != getattr(wanted, field):
             raise JobExists(f"This job exists already with another {field}.", uuid=job.uuid, field=field)

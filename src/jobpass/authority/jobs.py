@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobpass import ids
+from jobpass.authority import details as sound
 from jobpass.authority.gate import Submission
 from jobpass.authority.history import verify_job
-from jobpass.errors import InvalidInput, RevokedToken, UnknownJob
-from jobpass.records import NO_LINK, Change, Event, Job, Page, Replayed
+from jobpass.authority.resetting import READY
+from jobpass.errors import Conflict, InvalidInput, JobExists, RevokedToken, UnknownJob
+from jobpass.records import NO_LINK, RELATIONS, Change, Details, Event, Job, Linked, Page, Relation, Replayed
 from jobpass.tokens.access import Access
 from jobpass.tokens.mint import mint_document
 
@@ -18,9 +23,10 @@ if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
+    from jobpass.authority.resetting import Resetting
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.ports import JobStore, Randomness
+    from jobpass.ports import Archives, JobStore, Randomness
     from jobpass.tokens.keyring import Keyring
 
 EVENTS_DRAWN = 256
@@ -28,14 +34,23 @@ EVENTS_DRAWN = 256
 MAX_GRACE_SECONDS = 86_400
 """How long a replaced document token may live on."""
 
+NO_LINKS: Mapping[Relation, str] = MappingProxyType({})
+
 Events = list[Event]  # named here: below, ``list`` is a method
+Linkages = list[Linked]
 
 
-class Made(Struct, frozen=True):
-    """A job that was asked for, with its data and its document token."""
+class Found(Struct, frozen=True):
+    """A job with its data (that of its ``create`` event) and its details."""
 
     job: Job
     data: bytes
+    details: Details
+
+
+class Made(Found, frozen=True):
+    """A job that was asked for, with its document token."""
+
     token: str
 
     def __repr__(self) -> str:
@@ -64,6 +79,9 @@ class Jobs:
         audit: Audit,
         clock: Clock,
         randomness: Randomness,
+        resetting: Resetting,
+        archives: Archives,
+        namespace: str,
     ) -> None:
         self._store = store
         self._gate = gate
@@ -72,6 +90,9 @@ class Jobs:
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
+        self._resetting = resetting
+        self._archives = archives
+        self._namespace = namespace
         self._uuid_bytes: list[bytes] = []
 
     async def create(
@@ -85,18 +106,27 @@ class Jobs:
         lifecycle: str = "pipeline",
         archive_path: str | None = None,
         session: str | None = None,
+        archive_system: str | None = None,
+        details: Details = Details(),  # noqa: B008 - a frozen value
+        uuid: str | None = None,
     ) -> Made:
         """Make the job of these parameters, or find it again for its owner. ``parsed`` is ``data`` decoded.
 
-        Raises ``InvalidInput`` for an unknown pipeline or lifecycle, ``JobExists`` if it stands with other parameters.
+        Without ``uuid`` it follows from pipeline, parents and data. ``details`` without ``generated_by`` get the
+        pipeline there; those of a job that stands are not changed. Raises ``InvalidInput`` for what is not sound or
+        not known, ``JobExists`` if the job stands with other parameters or another owner.
         """
         at = self._clock.now()
         owner = self._owner(bearer, Access("jobs.create", at, address=bearer.address))
         if await self._store.find_pipeline(pipeline_uuid) is None:
             raise InvalidInput.at("json.pipeline_uuid", "is not a known pipeline")
-        uuid = ids.job_uuid(pipeline_uuid, list(child_of), parsed)
+        sound.check(child_of, details)
+        if archive_path is not None:
+            archive_path = self._archives.check(archive_system, archive_path)
+            archive_system = self._archives.resolve(archive_system)
+        derived = ids.job_uuid(pipeline_uuid, list(child_of), parsed, self._namespace)
         wanted = Job(
-            uuid=uuid,
+            uuid=derived if uuid is None else sound.own_uuid(uuid),
             lifecycle=lifecycle,
             state=self._lifecycles.get(lifecycle).initial,
             last_event="",
@@ -111,13 +141,19 @@ class Jobs:
             child_of=child_of,
             archive_path=archive_path,
             session=session,
+            archive_system=archive_system,
         )
+        if not details.generated_by:
+            details = replace(details, generated_by=(pipeline_uuid,))
         submission = Submission(self._event_uuid(), "create", data, at, None)
-        outcome = await self._store.apply(uuid, self._gate.judge_creation(bearer, wanted, submission))
-        job, event = _standing(outcome)
-        if event is None:  # it stood before: show the data that stand
-            data = await self._data(uuid)
-        return Made(job, data, self._token(job))
+        judge = self._gate.judge_creation(bearer, wanted, submission, details)
+        job, event = _standing(await self._store.apply(wanted.uuid, judge))
+        if event is not None:
+            return Made(job, data, details, self._token(job))
+        standing = await self._found(job)
+        if not sound.same_data(standing.data, parsed):
+            raise JobExists("This job exists already with another data.", uuid=job.uuid, field="data")
+        return Made(job, standing.data, standing.details, self._token(job))
 
     async def submit_event(
         self, bearer: Bearer, uuid: str, name: str, data: bytes = b"null", key: str | None = None
@@ -128,11 +164,49 @@ class Jobs:
         it) or an admin token (it gets none).
         """
         submission = Submission(self._event_uuid(), name, data, self._clock.now(), key)
-        outcome = await self._store.apply(uuid, self._gate.judge_event(bearer, uuid, submission), key)
+        if name == READY:
+            outcome = await self._resetting.ready(bearer, uuid, submission)
+        else:
+            outcome = await self._store.apply(uuid, self._gate.judge_event(bearer, uuid, submission), key)
         job, event = _standing(outcome)
         if event is None:
             raise UnknownJob(uuid)
         return Accepted(event, self._token(job) if bearer.verified.kind == "login" else None)
+
+    async def reset(
+        self, bearer: Bearer, uuid: str, data: bytes = b"null", key: str | None = None, *, no_clear_path: bool = False
+    ) -> Accepted:
+        """Send ``reset``, empty the archive directory unless ``no_clear_path``, and send ``ready``: the latter's event.
+
+        For an admin token. Raises ``ArchiveFailed`` if the directory could not be emptied; then the job stays reset,
+        and ``ready`` tries again.
+        """
+        outcome = await self._resetting.reset(bearer, uuid, data, key, no_clear_path=no_clear_path)
+        _, event = _standing(outcome)
+        if event is None:
+            raise UnknownJob(uuid)
+        return Accepted(event, None)
+
+    async def cancel(self, bearer: Bearer, uuid: str) -> Job:
+        """Take a job away to which nothing has happened but its ``create``; ``Conflict`` if something has.
+
+        For its document token, its owner, or an admin token. The audit is written first, as in ``delete``; if the job
+        starts at that very moment, a second entry says that it was not canceled.
+        """
+        judge = self._gate.judge_cancellation(bearer, uuid, self._clock.now())
+        job = await self._store.find_job(uuid)
+        judge(job, None)
+        if job is None:
+            raise UnknownJob(uuid)
+        await self._audit.record(
+            "job.canceled", bearer=bearer, subject=uuid, sequence=job.sequence, head=job.head.hex(), state=job.state
+        )
+        try:
+            await self._store.apply(uuid, judge)
+        except Conflict:
+            await self._audit.record("job.not_canceled", bearer=bearer, subject=uuid)
+            raise
+        return job
 
     async def token(self, bearer: Bearer, uuid: str) -> str:
         """The job's document token again, for its owner or an admin token; the same text until it is rotated."""
@@ -156,33 +230,45 @@ class Jobs:
         The audit is written first: nothing vanishes without a word.
         """
         job = await self._find(bearer, uuid, "jobs.delete")
-        await self._audit.record(
-            "job.deleted", bearer=bearer, subject=uuid, sequence=job.sequence, head=job.head.hex(), state=job.state
-        )
-        await self._store.apply(uuid, self._gate.judge_deletion(bearer, uuid, self._clock.now()))
+        async with self._store.hold(uuid):  # while its directory is emptied a job is not to be made anew
+            await self._audit.record(
+                "job.deleted", bearer=bearer, subject=uuid, sequence=job.sequence, head=job.head.hex(), state=job.state
+            )
+            await self._store.apply(uuid, self._gate.judge_deletion(bearer, uuid, self._clock.now()))
         return job
 
-    async def read(self, bearer: Bearer, uuid: str) -> tuple[Job, bytes]:
-        """The job and its data (that of its ``create`` event)."""
-        job = await self._find(bearer, uuid)
-        return job, await self._data(uuid)
+    async def read(self, bearer: Bearer, uuid: str) -> Found:
+        """The job with all that is known of it."""
+        return await self._found(await self._find(bearer, uuid))
 
     async def list(
-        self, bearer: Bearer, *, state: str | None, pipeline_uuid: str | None, after: str | None, limit: int
+        self,
+        bearer: Bearer,
+        *,
+        state: str | None,
+        pipeline_uuid: str | None,
+        links: Mapping[Relation, str] = NO_LINKS,
+        after: str | None,
+        limit: int,
     ) -> Page[Job]:
-        """The jobs that the bearer may see: all for an operator or an admin token, one for a document token."""
+        """The jobs that the bearer may see: all for an operator or an admin token, one for a document token.
+
+        ``links`` are conditions, each on one relation: a uuid, or an identifier, which is any other text and stands
+        for its typed uuids of every type.
+        """
         at = self._clock.now()
+        linked = [Linked(relation, self._targets(relation, text)) for relation, text in links.items()]
         own = bearer.verified.job_uuid
         self._gate.admit(bearer, Access("jobs.read", at, job=own, address=bearer.address))
         if own is not None:
             job = await self._find(bearer, own)
             fits = state in (None, job.state) and pipeline_uuid in (None, job.pipeline_uuid) and after is None
-            return Page([job] if fits else [], None)
+            return Page([job] if fits and await self._has(job, linked) else [], None)
         owner = None
         if bearer.session is not None and bearer.session.principal.role != "operator":
             owner = bearer.session.principal.id
         return await self._store.list_jobs(
-            owner=owner, state=state, pipeline_uuid=pipeline_uuid, after=after, limit=limit
+            owner=owner, state=state, pipeline_uuid=pipeline_uuid, linked=linked, after=after, limit=limit
         )
 
     async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> Events:
@@ -204,9 +290,26 @@ class Jobs:
             raise UnknownJob(uuid)
         return job
 
-    async def _data(self, uuid: str) -> bytes:
-        first = await self._store.history(uuid, 0, 1)
-        return first[0].data if first else b"null"
+    async def _found(self, job: Job) -> Found:
+        first = await self._store.history(job.uuid, 0, 1)
+        details = await self._store.find_details(job.uuid)
+        if not first or details is None:  # deleted since it was looked at
+            raise UnknownJob(job.uuid)
+        return Found(job, first[0].data, details)
+
+    async def _has(self, job: Job, linked: Linkages) -> bool:
+        details = await self._store.find_details(job.uuid) if linked else None
+        if details is None:
+            return not linked
+        links = {"child_of": job.child_of} | {name: getattr(details, name) for name in RELATIONS[1:]}
+        return all(not set(one.targets).isdisjoint(links[one.relation]) for one in linked)
+
+    def _targets(self, relation: Relation, text: str) -> tuple[str, ...]:
+        if ids.is_uuid(text):
+            return (text,)
+        if not text:
+            raise InvalidInput.at(f"query.{relation}", "must be a uuid or an identifier")
+        return tuple(ids.typed_uuid(kind, text, self._namespace) for kind in ids.PREFIXES)
 
     def _owner(self, bearer: Bearer, access: Access) -> int:
         self._gate.admit(bearer, access)

@@ -22,10 +22,11 @@ REQUIRED = {"id": str, "name": str, "components": list, "processing_levels": lis
 class Pipelines:
     """What can be done with pipelines."""
 
-    def __init__(self, store: JobStore, gate: Gate, clock: Clock) -> None:
+    def __init__(self, store: JobStore, gate: Gate, clock: Clock, namespace: str) -> None:
         self._store = store
         self._gate = gate
         self._clock = clock
+        self._namespace = namespace
 
     async def put(self, bearer: Bearer, body: bytes, members: dict[str, Any]) -> Pipeline:
         """Register the pipeline, or change one's own of the same uuid. ``members`` is ``body`` decoded.
@@ -37,7 +38,7 @@ class Pipelines:
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         _check(members)
-        uuid = ids.pipeline_uuid(members["id"], members["components"])
+        uuid = ids.pipeline_uuid(members["id"], members["components"], self._namespace)
         if members.get("uuid", uuid) != uuid:
             raise InvalidInput.at("json.uuid", f"is not the one that follows from id and components ({uuid})")
         present = await self._store.find_pipeline(uuid)

@@ -18,6 +18,7 @@ ACTIONS: Mapping[str, str] = {
     "jobs.event": "send an event to a job",
     "jobs.token": "be given a job's document token again",
     "jobs.rotate": "redraw a job's serial, which ends its document tokens",
+    "jobs.cancel": "take a job away to which nothing has happened yet",
     "jobs.delete": "delete a job with its history",
     "tokens.introspect": "be told what a token is",
     "tokens.revoke": "end a token",
@@ -26,6 +27,8 @@ ACTIONS: Mapping[str, str] = {
     "admin_keys.review": "approve or deny a request for an admin key",
     "users.read": "see accounts",
     "users.manage": "make, change, disable and enable accounts",
+    "webhooks.read": "see webhooks and what could not be delivered",
+    "webhooks.manage": "have a URL told of events, and end that",
     "audit.read": "read the audit",
     "metrics.read": "read the metrics",
 }
@@ -42,12 +45,15 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
             "jobs.create",
             "jobs.read",
             "jobs.event",
+            "jobs.cancel",
             "jobs.token",
             "jobs.rotate",
             "tokens.introspect",
             "tokens.revoke",
             "admin_keys.request",
             "admin_keys.read",
+            "webhooks.read",
+            "webhooks.manage",
         }
     ),
     "operator": frozenset(ACTIONS) - {"jobs.delete"},
@@ -55,15 +61,17 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
 """What a person's login token may ask for, by role."""
 
 KIND_ACTIONS: Mapping[str, frozenset[str]] = {
-    "document": frozenset({"jobs.read", "jobs.event"}),
-    "admin": frozenset({"jobs.read", "jobs.event", "jobs.token", "jobs.rotate", "jobs.delete"}),
+    "document": frozenset({"jobs.read", "jobs.event", "jobs.cancel"}),
+    "admin": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.token", "jobs.rotate", "jobs.delete"}),
     "login": frozenset(ACTIONS) - {"jobs.delete"},
     "job": frozenset(),
     "apikey": frozenset(),
 }
 """What a kind of token can open whatever its holder is; a kind that is not in use here opens nothing."""
 
-OWN_JOB_ACTIONS: frozenset[str] = frozenset({"jobs.read", "jobs.event", "jobs.token", "jobs.rotate"})
+OWN_JOB_ACTIONS: frozenset[str] = frozenset(
+    {"jobs.read", "jobs.event", "jobs.cancel", "jobs.token", "jobs.rotate", "webhooks.manage"}
+)
 """Actions on one job which its owner may do."""
 
 ANY_JOB_ACTIONS: Mapping[str, frozenset[str]] = {

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from jobpass.client.asking import Item, Stream
+from jobpass.client.asking import Bearer, Item, Stream
 from jobpass.client.base import BaseClient
 from jobpass.client.exchange import MAX_ANSWER_BYTES, Operation, Reply, Request, Retries, Sleep
 from jobpass.client.flow import Flow
@@ -56,7 +56,7 @@ class AsyncClient(BaseClient):
     def __init__(
         self,
         url: str,
-        token: str | None = None,
+        token: Bearer = None,
         *,
         timeout_seconds: float = 10.0,
         retries: Retries = Retries(),  # noqa: B008 - a frozen value
@@ -81,6 +81,8 @@ class AsyncClient(BaseClient):
     pipelines = _call(Flow.pipelines)
     iter_pipelines = _each(Flow.iter_pipelines)
     create_job = _call(Flow.create_job)
+    cancel_job = _call(Flow.cancel_job)
+    reset_job = _call(Flow.reset_job)
     job = _call(Flow.job)
     jobs = _call(Flow.jobs)
     iter_jobs = _each(Flow.iter_jobs)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from msgspec import Raw
 
-from jobpass.client.asking import Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
+from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
@@ -28,8 +28,10 @@ from jobpass.wire.messages import (
     NewEvent,
     NewJob,
     PipelineList,
+    ResetRequest,
     VerifyAnswer,
 )
+from jobpass.wire.power import DeletedAnswer
 
 RESTING_STATES: Final = frozenset(
     {"FINISHED", "FAILED", "REJECTED", "VALIDATED", "FINALIZED", "RETIRED", "completed", "canceled", "error"}
@@ -47,7 +49,7 @@ _KEY = re.compile(r"[!-~]{1,255}")
 class Flow(Power):
     """The operations, with the token that they use."""
 
-    def with_token(self, token: str | None) -> Flow:
+    def with_token(self, token: Bearer) -> Flow:
         """The same operations with another token."""
         return Flow(token, self._timeout_seconds, self._retries)
 
@@ -104,16 +106,56 @@ class Flow(Power):
         lifecycle: str = "pipeline",
         archive_path: str | None = None,
         session: str | None = None,
+        archive_system: str | None = None,
+        generated_by: Iterable[str] = (),
+        acted_on: Iterable[str] = (),
+        acted_using: Iterable[str] = (),
+        archive_patterns: Iterable[Any] = (),
+        product_patterns: Iterable[Any] = (),
+        attributes: Mapping[str, Any] | None = None,
+        uuid: str | None = None,
     ) -> Operation[Job]:
         """Make the job of these parameters, or find it again if it is one's own; ``token`` is its document token.
 
-        ``data`` is a mapping (None counts as empty), or JSON text as ``msgspec.Raw``.
+        ``data`` is a mapping (None counts as empty), or JSON text as ``msgspec.Raw``. The links are uuids;
+        ``generated_by`` is the pipeline unless given. ``uuid`` is for who numbers jobs: else it follows from pipeline,
+        parents and data. ``attributes`` mean nothing to Jobpass.
         """
-        if isinstance(child_of, str):
-            raise InvalidInput.at("json.child_of", "must be a list of texts")
-        raw = Raw(to_json({} if data is None else data, "json.data"))
-        new = NewJob(pipeline_uuid, raw, list(child_of), lifecycle, archive_path, session)
+        new = NewJob(
+            pipeline_uuid,
+            Raw(to_json({} if data is None else data, "json.data")),
+            _texts("child_of", child_of),
+            lifecycle,
+            archive_path,
+            session,
+            uuid,
+            archive_system,
+            _texts("generated_by", generated_by),
+            _texts("acted_on", acted_on),
+            _texts("acted_using", acted_using),
+            Raw(to_json(list(archive_patterns), "json.archive_patterns")),
+            Raw(to_json(list(product_patterns), "json.product_patterns")),
+            Raw(to_json(dict(attributes or {}), "json.attributes")),
+        )
         return (yield from self._ask("POST", paths.JOBS, Job, body=to_body(new)))
+
+    def cancel_job(self, uuid: str) -> Operation[None]:
+        """Take a job away to which nothing has happened but its creation; else ``Conflict``: send ``fail`` instead."""
+        yield from self._ask("POST", of_job(paths.JOB_CANCEL, uuid), DeletedAnswer, again="unsent")
+
+    def reset_job(
+        self, uuid: str, data: Any = None, no_clear_path: bool = False, *, idempotency_key: str | None = None
+    ) -> Operation[EventAnswer]:
+        """Send ``reset``, have what is in the job's archive path removed, and send ``ready``; for admin tokens.
+
+        With ``no_clear_path`` nothing is removed; then ``data`` must be a mapping or None. ``ArchiveFailed`` says why
+        something could not be removed: the job stays reset, and ``send(uuid, "ready")`` tries again. That takes its
+        time: a client waits for it as long as its retries go on, and another call with the same key goes on waiting.
+        """
+        body = to_body(ResetRequest(Raw(to_json(data, "json.data")), no_clear_path))
+        headers = {"idempotency-key": _key(idempotency_key)}
+        path = of_job(paths.JOB_RESET, uuid)
+        return (yield from self._ask("POST", path, EventAnswer, body=body, headers=headers))
 
     def job(self, uuid: str) -> Operation[Job]:
         """A job as it stands, with its ``data``."""
@@ -124,23 +166,57 @@ class Flow(Power):
         *,
         state: str | None = None,
         pipeline_uuid: str | None = None,
+        child_of: str | None = None,
+        generated_by: str | None = None,
+        acted_on: str | None = None,
+        acted_using: str | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> Operation[JobPage]:
-        """One page of the jobs that the token may see; ``next`` of a page is the ``after`` of the one that follows."""
+        """One page of the jobs that the token may see; ``next`` of a page is the ``after`` of the one that follows.
+
+        A link is told by a uuid, or by an identifier, which stands for all its typed uuids.
+        """
         return (
             yield from self._ask(
-                "GET", paths.JOBS, JobPage, state=state, pipeline_uuid=pipeline_uuid, after=after, limit=limit
+                "GET",
+                paths.JOBS,
+                JobPage,
+                state=state,
+                pipeline_uuid=pipeline_uuid,
+                child_of=child_of,
+                generated_by=generated_by,
+                acted_on=acted_on,
+                acted_using=acted_using,
+                after=after,
+                limit=limit,
             )
         )
 
     def iter_jobs(
-        self, *, state: str | None = None, pipeline_uuid: str | None = None, limit: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        pipeline_uuid: str | None = None,
+        child_of: str | None = None,
+        generated_by: str | None = None,
+        acted_on: str | None = None,
+        acted_using: str | None = None,
+        limit: int | None = None,
     ) -> Stream[Job]:
-        """All jobs that the token may see, ``limit`` a request."""
+        """All jobs that the token may see, ``limit`` a request; what is given is as of ``jobs``."""
         after: str | None = None
         while True:
-            page = yield from self.jobs(state=state, pipeline_uuid=pipeline_uuid, after=after, limit=limit)
+            page = yield from self.jobs(
+                state=state,
+                pipeline_uuid=pipeline_uuid,
+                child_of=child_of,
+                generated_by=generated_by,
+                acted_on=acted_on,
+                acted_using=acted_using,
+                after=after,
+                limit=limit,
+            )
             yield from items(page.jobs)
             after = page.next
             if after is None:
@@ -201,12 +277,10 @@ class Flow(Power):
         ``data`` is any value that JSON has, or JSON text as ``msgspec.Raw``. The same ``idempotency_key`` (1 to 255
         visible ASCII characters) again gives the first answer; without one, each call has a key of its own.
         """
-        key = uuid4().hex if idempotency_key is None else idempotency_key
-        if not _KEY.fullmatch(key):
-            raise InvalidInput.at("header.Idempotency-Key", "must be 1 to 255 visible ASCII characters")
         body = to_body(NewEvent(name, Raw(to_json(data, "json.data"))))
+        headers = {"idempotency-key": _key(idempotency_key)}
         path = of_job(paths.JOB_EVENTS, uuid)
-        return (yield from self._ask("POST", path, EventAnswer, body=body, headers={"idempotency-key": key}))
+        return (yield from self._ask("POST", path, EventAnswer, body=body, headers=headers))
 
     def verify(self, uuid: str) -> Operation[VerifyAnswer]:
         """Have the server check the chain of a job's history."""
@@ -219,6 +293,19 @@ class Flow(Power):
     def ready(self) -> Operation[Message]:
         """Return if the server can record events now, else ``StoreUnavailable``. Not tried again: it is a probe."""
         return (yield from self._ask("GET", paths.READY, Message, again="never", bearer=False))
+
+
+def _key(given: str | None) -> str:
+    key = uuid4().hex if given is None else given
+    if not _KEY.fullmatch(key):
+        raise InvalidInput.at("header.Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    return key
+
+
+def _texts(name: str, values: Iterable[str]) -> list[str]:
+    if isinstance(values, str):
+        raise InvalidInput.at(f"json.{name}", "must be a list of texts")
+    return list(values)
 
 
 def _rests(job: Job) -> bool:

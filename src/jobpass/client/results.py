@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job; ``data`` is None in a list, ``token`` (its document token) is there only where one is given out.
+    """A job; ``data`` and what follows it are None in a list, ``token`` (its document token) is there only where one is
+    given out.
 
     ``final``: out of its state only events of administrators lead.
     """
@@ -33,8 +34,15 @@ class Job(Struct, frozen=True, kw_only=True):
     owner: int
     created_at: datetime
     updated_at: datetime
+    archive_system: str | None = None
     final: bool = False
     data: Any = None
+    generated_by: list[str] | None = None
+    acted_on: list[str] | None = None
+    acted_using: list[str] | None = None
+    archive_patterns: list[Any] | None = None
+    product_patterns: list[Any] | None = None
+    attributes: dict[str, Any] | None = None
     token: str | None = None
 
     def __repr__(self) -> str:

@@ -7,11 +7,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import httpx2
 
-from jobpass.client.asking import Item, Stream
+from jobpass.client.address import Address
+from jobpass.client.asking import Bearer, Item, Stream
 from jobpass.client.base import BaseClient
 from jobpass.client.exchange import MAX_ANSWER_BYTES, Operation, Reply, Request, Retries, Sleep
 from jobpass.client.flow import Flow
@@ -42,19 +43,74 @@ def _each(stream: Callable[Concatenate[Flow, P], Stream[T]]) -> Callable[Concate
     return method
 
 
+class Channel(Protocol):
+    """What carries a request to where it is answered; may be shared by threads."""
+
+    def ask(self, request: Request) -> Reply:
+        """The answer, or ``Lost``: it raises nothing for what may happen on the way."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; more calls do nothing."""
+        ...
+
+
+class Http:
+    """The channel to a server."""
+
+    def __init__(self, transport: httpx2.BaseTransport, address: Address) -> None:
+        self._transport = transport
+        self._address = address
+
+    def ask(self, request: Request) -> Reply:
+        """As ``Channel``."""
+        started = time.monotonic()
+        try:
+            answer = self._transport.handle_request(to_httpx(request, self._address))
+            try:
+                body = _body(answer, started + request.timeout_seconds)
+            finally:
+                answer.close()
+        except (httpx2.HTTPError, OSError) as error:
+            # Turned into a value here, so that no later traceback shows the library's frames and their headers.
+            return lost(error, time.monotonic() - started)
+        return response(answer, body, time.monotonic() - started)
+
+    def close(self) -> None:
+        """As ``Channel``."""
+        self._transport.close()
+
+
+def _body(answer: httpx2.Response, until: float) -> bytes:
+    """The body, as far as it is needed; ``TimeoutError`` if it drips in past the moment ``until``."""
+    if answer.is_stream_consumed:
+        return answer.content
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in answer.iter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            break
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(chunks)
+
+
 class Client(BaseClient):
     """A Jobpass server, as the holder of one token sees it; may be shared by threads, and is a context manager.
 
-    ``url`` is ``https://…``, or ``http://…`` on loopback (elsewhere only with ``allow_plain_http``).
+    ``url`` is ``https://…``, or ``http://…`` on loopback (elsewhere only with ``allow_plain_http``). ``token`` may be
+    a function, which is asked for the text before each request: ``lambda: jobpass.admin_token(key)``.
     ``timeout_seconds`` bounds each attempt, ``retries`` how many there are and for how long. ``tls`` replaces the
-    system's certificates. Proxies are used only if given as ``proxy``: the environment is not asked. ``transport``,
-    ``sleep`` and ``clock`` are for tests and for working in process.
+    system's certificates. Proxies are used only if given as ``proxy``: the environment is not asked. ``channel`` is
+    for working in process; ``transport``, ``sleep`` and ``clock`` are for tests.
     """
 
     def __init__(
         self,
         url: str,
-        token: str | None = None,
+        token: Bearer = None,
         *,
         timeout_seconds: float = 10.0,
         retries: Retries = Retries(),  # noqa: B008 - a frozen value
@@ -62,12 +118,17 @@ class Client(BaseClient):
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         transport: httpx2.BaseTransport | None = None,
+        channel: Channel | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock())
-        self._transport = transport or httpx2.HTTPTransport(
-            verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
+        self._channel = channel or Http(
+            transport
+            or httpx2.HTTPTransport(
+                verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
+            ),
+            self._address,
         )
         self._sleep = sleep
 
@@ -79,6 +140,8 @@ class Client(BaseClient):
     pipelines = _call(Flow.pipelines)
     iter_pipelines = _each(Flow.iter_pipelines)
     create_job = _call(Flow.create_job)
+    cancel_job = _call(Flow.cancel_job)
+    reset_job = _call(Flow.reset_job)
     job = _call(Flow.job)
     jobs = _call(Flow.jobs)
     iter_jobs = _each(Flow.iter_jobs)
@@ -118,7 +181,7 @@ class Client(BaseClient):
     def close(self) -> None:
         """Close the connections; those of another client, as ``with_token`` made this one, stay open."""
         if self._owner:
-            self._transport.close()
+            self._channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -157,30 +220,4 @@ class Client(BaseClient):
         if isinstance(step, Sleep):
             self._sleep(step.seconds)
             return None
-        started = time.monotonic()
-        try:
-            answer = self._transport.handle_request(to_httpx(step, self._address))
-            try:
-                body = _body(answer, started + step.timeout_seconds)
-            finally:
-                answer.close()
-        except (httpx2.HTTPError, OSError) as error:
-            # Turned into a value here, so that no later traceback shows the library's frames and their headers.
-            return lost(error, time.monotonic() - started)
-        return response(answer, body, time.monotonic() - started)
-
-
-def _body(answer: httpx2.Response, until: float) -> bytes:
-    """The body, as far as it is needed; ``TimeoutError`` if it drips in past the moment ``until``."""
-    if answer.is_stream_consumed:
-        return answer.content
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in answer.iter_raw():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            break
-        if time.monotonic() > until:
-            raise TimeoutError
-    return b"".join(chunks)
+        return self._channel.ask(step)

@@ -163,6 +163,7 @@ def join(
         admin_lifetime_seconds=settings.admin_lifetime_seconds,
         single_operator=settings.single_operator,
         archives=open_archives(settings),
+        uuid_domain=settings.uuid_domain,
     )
 
 

@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from jobpass.authority.resetting import READY, RESET
 from jobpass.errors import InvalidInput, UnknownJob
 from jobpass.ids import parse_uuid
+from jobpass.records import RELATIONS, Details
 from jobpass.server import present
 from jobpass.server.body import read_body
 from jobpass.server.call import Call
 from jobpass.server.query import MAX_SEQUENCE, integer, limit
-from jobpass.wire.messages import EventAnswer, HistoryPage, JobAnswer, JobList, NewJob, VerifyAnswer
+from jobpass.wire.messages import (
+    EventAnswer,
+    HistoryPage,
+    JobAnswer,
+    JobList,
+    NewJob,
+    ResetRequest,
+    VerifyAnswer,
+)
 from jobpass.wire.power import DeletedAnswer, RotateRequest, TokenAnswer
 from jobpass.wire.strict import decode, decode_event, to_python
 
@@ -29,6 +39,7 @@ SLICE: Final = 50
 
 _new_job = msgspec.json.Decoder(NewJob)
 _rotate = msgspec.json.Decoder(RotateRequest)
+_reset = msgspec.json.Decoder(ResetRequest)
 _uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _key = re.compile(rb"[\x21-\x7e]{1,255}")
 
@@ -36,8 +47,6 @@ _key = re.compile(rb"[\x21-\x7e]{1,255}")
 async def create(call: Call) -> JobAnswer:
     """``POST /api/pipelinejobs``"""
     wanted = decode(await read_body(call), _new_job)
-    if wanted.archive_path is not None and "\0" in wanted.archive_path:
-        raise InvalidInput.at("json.archive_path", "must not hold NUL")
     data = bytes(wanted.data)
     made = await call.authority.jobs.create(
         call.bearer,
@@ -48,8 +57,11 @@ async def create(call: Call) -> JobAnswer:
         lifecycle=wanted.lifecycle,
         archive_path=wanted.archive_path,
         session=wanted.session,
+        archive_system=wanted.archive_system,
+        details=_details(wanted),
+        uuid=wanted.uuid,
     )
-    return present.job(made.job, call.authority.lifecycles, made.data, made.token)
+    return present.found(made, call.authority.lifecycles, made.token)
 
 
 async def list_jobs(call: Call) -> JobList:
@@ -62,6 +74,7 @@ async def list_jobs(call: Call) -> JobList:
         call.bearer,
         state=query.get("state"),
         pipeline_uuid=pipeline_uuid,
+        links={relation: query[relation] for relation in RELATIONS if relation in query},
         after=query.get("after"),
         limit=limit(query),
     )
@@ -70,8 +83,7 @@ async def list_jobs(call: Call) -> JobList:
 
 async def show(call: Call) -> JobAnswer:
     """``GET /api/pipelinejobs/{uuid}``"""
-    job, data = await call.authority.jobs.read(call.bearer, job_uuid(call))
-    return present.job(job, call.authority.lifecycles, data)
+    return present.found(await call.authority.jobs.read(call.bearer, job_uuid(call)), call.authority.lifecycles)
 
 
 async def history(call: Call) -> HistoryPage:
@@ -107,6 +119,24 @@ async def submit_event(call: Call) -> EventAnswer:
     return present.accepted(uuid, outcome, call.text if bearer.verified.kind == "document" else None)
 
 
+async def reset(call: Call) -> EventAnswer:
+    """``POST /api/pipelinejobs/{uuid}/reset``: the body may be absent."""
+    uuid, key, body = job_uuid(call), _idempotency_key(call), await read_body(call)
+    wanted = decode(body, _reset) if body else ResetRequest()
+    outcome = await call.authority.jobs.reset(
+        call.bearer, uuid, bytes(wanted.data), key, no_clear_path=wanted.no_clear_path
+    )
+    for name in (RESET, READY):
+        call.counters.accepted(name)
+    return present.accepted(uuid, outcome, None)
+
+
+async def cancel(call: Call) -> DeletedAnswer:
+    """``POST /api/pipelinejobs/{uuid}/cancel``"""
+    job = await call.authority.jobs.cancel(call.bearer, job_uuid(call))
+    return DeletedAnswer(job.uuid, deleted=True)
+
+
 async def token(call: Call) -> TokenAnswer:
     """``POST /api/pipelinejobs/{uuid}/token``"""
     return TokenAnswer(await call.authority.jobs.token(call.bearer, job_uuid(call)))
@@ -123,6 +153,16 @@ async def delete(call: Call) -> DeletedAnswer:
     """``DELETE /api/pipelinejobs/{uuid}``"""
     job = await call.authority.jobs.delete(call.bearer, job_uuid(call))
     return DeletedAnswer(job.uuid, deleted=True)
+
+
+def _details(wanted: NewJob) -> Details:
+    given = {name: getattr(wanted, name) for name in ("archive_patterns", "product_patterns", "attributes")}
+    return Details(
+        generated_by=tuple(wanted.generated_by),
+        acted_on=tuple(wanted.acted_on),
+        acted_using=tuple(wanted.acted_using),
+        **{name: bytes(value) for name, value in given.items() if value is not msgspec.UNSET},
+    )
 
 
 def job_uuid(call: Call) -> str:

@@ -23,7 +23,11 @@ _TEXT: Final = {"type": "string", "maxLength": MAX_LENGTH}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _SEQUENCE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE}
 _QUERY: Final[dict[str, dict[str, Any]]] = {
+    "acted_on": _TEXT,
+    "acted_using": _TEXT,
     "after": _TEXT,
+    "child_of": _TEXT,
+    "generated_by": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
     "name": _TEXT,
     "pipeline_uuid": {"type": "string", "format": "uuid"},
@@ -106,7 +110,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     for name in route.query:
         schema = _QUERY_OF.get((route.template, name), _QUERY[name])
         found.append({"name": name, "in": "query", "required": False, "schema": schema})
-    if route.template == paths.JOB_EVENTS:
+    if route.template in (paths.JOB_EVENTS, paths.JOB_RESET):
         key = {"type": "string", "pattern": "^[!-~]{1,255}$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
 
 from jobpass.wire.messages import (
     CredentialAnswer,
@@ -26,20 +27,21 @@ from jobpass.wire.power import (
     LifecycleState,
     UserAnswer,
 )
+from jobpass.wire.webhooks import DeadLetter, WebhookAnswer
 
 if TYPE_CHECKING:
     from jobpass.authority.accounts import LoggedIn
     from jobpass.authority.introspection import Introspected
-    from jobpass.authority.jobs import Accepted
+    from jobpass.authority.jobs import Accepted, Found
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.records import AdminKey, AuditEntry, Event, Job, Page, Pipeline, Principal, Session
+    from jobpass.records import AdminKey, AuditEntry, Delivery, Event, Job, Page, Pipeline, Principal, Session, Webhook
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
-def job(record: Job, lifecycles: Lifecycles, data: bytes | None = None, token: str | UnsetType = UNSET) -> JobAnswer:
-    """A job, with its data where one is asked for, and with its token where one is given out."""
+def job(record: Job, lifecycles: Lifecycles) -> JobAnswer:
+    """A job, as a list shows it."""
     return JobAnswer(
         uuid=record.uuid,
         lifecycle=record.lifecycle,
@@ -49,13 +51,28 @@ def job(record: Job, lifecycles: Lifecycles, data: bytes | None = None, token: s
         pipeline_uuid=record.pipeline_uuid,
         child_of=list(record.child_of),
         archive_path=record.archive_path,
+        archive_system=record.archive_system,
         session=record.session,
         owner=record.owner,
         created_at=record.created_at,
         updated_at=record.updated_at,
         # A lifecycle can be gone from the settings; its jobs are still there.
         final=record.lifecycle in lifecycles and record.state in lifecycles.get(record.lifecycle).final,
-        data=UNSET if data is None else Raw(data),
+    )
+
+
+def found(one: Found, lifecycles: Lifecycles, token: str | UnsetType = UNSET) -> JobAnswer:
+    """A job with all that is known of it, and with its token where one is given out."""
+    details = one.details
+    return replace(
+        job(one.job, lifecycles),
+        data=Raw(one.data),
+        generated_by=list(details.generated_by),
+        acted_on=list(details.acted_on),
+        acted_using=list(details.acted_using),
+        archive_patterns=Raw(details.archive_patterns),
+        product_patterns=Raw(details.product_patterns),
+        attributes=Raw(details.attributes),
         token=token,
     )
 
@@ -64,7 +81,7 @@ def accepted(uuid: str, outcome: Accepted, presented: str | None) -> EventAnswer
     """What an event did. ``presented`` is the document token that came with it: what was attenuated stays so."""
     event = outcome.event
     token = outcome.token if presented is None else presented
-    return EventAnswer(uuid, event.state, event.name, event.sequence, event.uuid, token)
+    return EventAnswer(uuid, event.state, event.name, event.sequence, event.uuid, token, event.at)
 
 
 def history(events: list[Event], *, more: bool) -> HistoryPage:
@@ -185,6 +202,39 @@ def audit_entry(entry: AuditEntry) -> AuditAnswer:
         entry.subject,
         Raw(entry.data),
         entry.link.hex(),
+    )
+
+
+def webhook(record: Webhook, **more: Any) -> WebhookAnswer:
+    """A webhook; ``more`` are its counts, or its secret where one is given out."""
+    return WebhookAnswer(
+        id=record.id,
+        owner=record.owner,
+        url=record.url,
+        job_uuid=record.job_uuid,
+        pipeline_uuid=record.pipeline_uuid,
+        events=list(record.events),
+        created_at=record.created_at,
+        previous_until=record.previous_until,
+        failing_since=record.failing_since,
+        disabled_at=record.disabled_at,
+        reason=record.reason,
+        **more,
+    )
+
+
+def dead_letter(record: Delivery) -> DeadLetter:
+    """Something that was given up."""
+    return DeadLetter(
+        record.id,
+        record.message,
+        record.job_uuid,
+        record.sequence,
+        record.event,
+        record.made_at,
+        record.attempts,
+        record.dead_at,
+        record.last_error,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from jobpass import errors
+from jobpass.records import RELATIONS
 from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
 from jobpass.server.route import Route
 from jobpass.wire import messages, paths, power
@@ -21,7 +22,7 @@ _JOBS: Final = (
         "records an event",
         messages.EventAnswer,
         body=messages.NewEvent,
-        refuses=MEETS_LIFECYCLE,
+        refuses=(*MEETS_LIFECYCLE, errors.ArchiveFailed, errors.Conflict),
     ),
     Route(
         "GET",
@@ -50,6 +51,23 @@ _JOBS: Final = (
         refuses=(errors.UnknownJob,),
     ),
     Route(
+    Route(
+        "POST",
+        paths.JOB_CANCEL,
+        jobs.cancel,
+        "takes a job away to which nothing has happened yet",
+        power.DeletedAnswer,
+        refuses=(errors.UnknownJob, errors.Conflict),
+    ),
+    Route(
+        "POST",
+        paths.JOB_RESET,
+        jobs.reset,
+        "records reset, empties the archive path, records ready",
+        messages.EventAnswer,
+        body=messages.ResetRequest,
+        refuses=(*MEETS_LIFECYCLE, errors.ArchiveFailed, errors.Conflict),
+    ),
         "POST",
         paths.JOB_TOKEN,
         jobs.token,
@@ -81,7 +99,7 @@ _JOBS: Final = (
         jobs.list_jobs,
         "lists the jobs that the token may see",
         messages.JobList,
-        query=("state", "pipeline_uuid", *PAGE),
+        query=("state", "pipeline_uuid", *RELATIONS, *PAGE),
         refuses=(errors.UnknownJob,),
     ),
     Route(
@@ -259,7 +277,7 @@ _OPERATING: Final = (
     Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
 )
 
-_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *_OPERATING)
+_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
 
 ROUTES: Final = (
     *_DOCUMENTED,

@@ -19,6 +19,8 @@ Password = Annotated[str, Meta(max_length=1024)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Session = Annotated[str, Meta(max_length=256)]
 ArchivePath = Annotated[str, Meta(max_length=4096)]
+Array = Annotated[Raw, Meta(extra_json_schema={"type": "array"})]
+System = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Parents = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=1000)]
 
 
@@ -66,7 +68,12 @@ class MeAnswer(Struct, frozen=True):
 
 
 class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
-    """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came."""
+    """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came.
+
+    ``uuid`` is given only by those who number their jobs themselves; else it follows from pipeline, parents and data.
+    ``generated_by`` is the pipeline unless given. The patterns are arrays of texts and objects, and ``attributes`` is
+    an object, kept as they come.
+    """
 
     pipeline_uuid: Annotated[str, Meta(max_length=64)]
     data: Object
@@ -74,10 +81,19 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: Name = "pipeline"
     archive_path: ArchivePath | None = None
     session: Session | None = None
+    uuid: Annotated[str, Meta(max_length=64)] | None = None
+    archive_system: System | None = None
+    generated_by: Parents = []
+    acted_on: Parents = []
+    acted_using: Parents = []
+    archive_patterns: Array | UnsetType = UNSET
+    product_patterns: Array | UnsetType = UNSET
+    attributes: Object | UnsetType = UNSET
 
 
 class JobAnswer(Struct, frozen=True, kw_only=True):
-    """A job. ``token`` is there only where a token is given out, ``data`` only where one job is asked for.
+    """A job. ``token`` is there only where a token is given out, ``data`` and what follows it only where one job is
+    asked for.
 
     ``final``: out of its state only events of administrators lead.
     """
@@ -94,8 +110,15 @@ class JobAnswer(Struct, frozen=True, kw_only=True):
     owner: int
     created_at: datetime
     updated_at: datetime
+    archive_system: str | None = None
     final: bool = False
     data: Raw | UnsetType = UNSET
+    generated_by: list[str] | UnsetType = UNSET
+    acted_on: list[str] | UnsetType = UNSET
+    acted_using: list[str] | UnsetType = UNSET
+    archive_patterns: Raw | UnsetType = UNSET
+    product_patterns: Raw | UnsetType = UNSET
+    attributes: Raw | UnsetType = UNSET
     token: str | UnsetType = UNSET
 
     def __repr__(self) -> str:
@@ -125,9 +148,17 @@ class EventAnswer(Struct, frozen=True, gc=False):
     sequence: int
     event_uuid: str
     token: str | None
+    at: datetime
 
     def __repr__(self) -> str:
         return f"EventAnswer(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
+
+
+class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST …/reset``; with ``no_clear_path`` the archive directory keeps what is in it."""
+
+    data: Raw = field(default_factory=lambda: NULL)
+    no_clear_path: bool = False
 
 
 class HistoryEntry(Struct, frozen=True):

@@ -34,7 +34,7 @@ class RotateRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeletedAnswer(Struct, frozen=True):
-    """``DELETE /api/pipelinejobs/{uuid}``."""
+    """``DELETE /api/pipelinejobs/{uuid}``, and ``POST …/cancel``."""
 
     uuid: str
     deleted: bool
