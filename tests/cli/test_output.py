@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import struct
-import sys
-from fcntl import ioctl
-from termios import TIOCSWINSZ
 from typing import Any
 
 import jobpass
-
-
-def on_terminal(shell: Any, width: int, *arguments: str) -> list[str]:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        ioctl(0, TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        environ = shell.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        environ.pop("COLUMNS", None)
-        os.execve(os.path.realpath("/proc/self/exe"), ["python", "-m", "jobpass", *arguments], environ)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(terminal, 4096)
-        except OSError:  # how a terminal tells its end
-            break
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    return shown.decode().splitlines()
+from support.terminal import on_terminal
 
 
 def test_a_table_is_cut_in_its_last_column_only(logged_in: Any, operator: jobpass.Client, job: dict[str, Any]) -> None:

@@ -21,6 +21,9 @@ NOT_STARTED: Final = 126
 NO_COMMAND: Final = 127
 INTERRUPTED: Final = 130
 
+BAD_ENDS: Final = frozenset({"FAILED", "REJECTED", "error", "canceled"})
+"""Resting states after which ``job watch`` answers with ``NO``."""
+
 MEANINGS: Final = {
     OK: "done",
     NO: "a negative answer: a record or a lifecycle is not sound, a token not active, a watched job or the demo failed",
