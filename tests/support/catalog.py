@@ -34,13 +34,14 @@ _numbers = count()
 
 
 class Place(NamedTuple):
-    """A place where jobs are kept: for an author, for another one, and with an approved admin key."""
+    """A place where jobs are kept: for an author, for another one, with an approved admin key, and its operator if any."""
 
     mongodb: dict[str, Any]
     stranger: Callable[[], Connection]
     admin_key: str
     archive: Path
     pipelines: dict[str, str]
+    operator: str | None = None
 
     def manager(self, **options: Any) -> ManagedPipelineJob:
         """A manager of a job that nobody has made, unless ``data`` is given."""
@@ -99,10 +100,10 @@ def served(folder: Path) -> Iterator[Place]:
         try:
             assert server.stdout is not None
             url = json.loads(server.stdout.readline())["url"]
-            ann, mallory, key = _people(url)
+            ann, mallory, key, operator = _people(url)
             mongodb = {"url": url, "token": ann}
             stranger = db_connection({"url": url, "token": mallory})
-            yield Place(mongodb, lambda: stranger, key, folder / "archive", _pipelines(mongodb))
+            yield Place(mongodb, lambda: stranger, key, folder / "archive", _pipelines(mongodb), operator)
         finally:
             server.terminate()
 
@@ -112,8 +113,8 @@ def _pipelines(mongodb: dict[str, Any]) -> dict[str, str]:
     return {"job_manager_id": "G1p783PxpalBB", "job_manager_nonce": "SD2E_x", "pipeline_uuid": pipeline["uuid"]}
 
 
-def _people(url: str) -> tuple[str, str, str]:
-    """The log-in tokens of two authors, and an admin key that the first asked for and the operator approved."""
+def _people(url: str) -> tuple[str, str, str, str]:
+    """The log-ins of two authors, an admin key that the first asked for and the operator approved, and hers."""
     with jobpass.Client(url) as operator, jobpass.Client(url) as ann, jobpass.Client(url) as mallory:
         operator.login("operator@localhost", PASSWORD)
         for client, name in ((ann, "ann"), (mallory, "mallory")):
@@ -124,4 +125,5 @@ def _people(url: str) -> tuple[str, str, str]:
         key = ann.collect_admin_key(asked.id)
         assert ann.token is not None
         assert mallory.token is not None
-        return ann.token, mallory.token, key
+        assert operator.token is not None
+        return ann.token, mallory.token, key, operator.token

@@ -114,6 +114,10 @@ class JobDocument(EventMethods, dict[str, Any]):  # type: ignore[misc]  # update
         presented = self._presented if token is None else token
         return self._forms._reset(data, presented, no_clear_path=no_clear_path, permissive=permissive)
 
+    def ready(self, data: Any = None, token: str | None = None) -> JobDocument:
+        """End a reset that is not finished. Needs an administrative token."""
+        return self._forms.ready(data, self._presented if token is None else token)
+
     def _fill(self) -> None:
         """Read what is not there yet; what is there stays, also if it was changed."""
         if self._rest is not None:
