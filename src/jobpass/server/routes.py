@@ -51,7 +51,6 @@ _JOBS: Final = (
         refuses=(errors.UnknownJob,),
     ),
     Route(
-    Route(
         "POST",
         paths.JOB_CANCEL,
         jobs.cancel,
@@ -68,6 +67,7 @@ _JOBS: Final = (
         body=messages.ResetRequest,
         refuses=(*MEETS_LIFECYCLE, errors.ArchiveFailed, errors.Conflict),
     ),
+    Route(
         "POST",
         paths.JOB_TOKEN,
         jobs.token,
@@ -277,7 +277,7 @@ _OPERATING: Final = (
     Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
 )
 
-_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
+_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *_OPERATING)
 
 ROUTES: Final = (
     *_DOCUMENTED,
