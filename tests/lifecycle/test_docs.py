@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import jobpass
 from jobpass.lifecycle.draw import draw
 from jobpass.lifecycle.parse import parse
 from jobpass.lifecycle.standard import STANDARD
@@ -28,5 +30,10 @@ def test_the_example_is_the_file_and_is_sound() -> None:
 
 
 def test_the_python_runs() -> None:
-    (code,) = blocks("python")
-    exec(compile(code, "docs/lifecycles.md", "exec"), {})
+    names: dict[str, Any] = {}
+    for code in blocks("python"):
+        exec(compile(code, "docs/lifecycles.md", "exec"), names)
+    with jobpass.open("memory:") as client:
+        pipeline = {"id": "a", "name": "A", "components": [], "processing_levels": []}
+        job = client.create_job(client.create_pipeline(pipeline)["uuid"])
+        assert f"Job {job.uuid}, lifecycle pipeline, now CREATED".encode() in names["picture_of"](client, job.uuid)

@@ -11,9 +11,7 @@ from jobpass.cli import connect, exits, inputs, output
 from jobpass.errors import InvalidLifecycle
 
 if TYPE_CHECKING:
-    from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.wire.power import LifecycleAnswer
 
 app = typer.Typer(
     help="See lifecycles, and check one of your own.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
@@ -45,7 +43,7 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="The lifecycle's name.")],
     *,
-    format_: Annotated[str, typer.Option("--format", help="text, mermaid or svg.")] = "text",
+    format_: Annotated[str, typer.Option("--format", help="text, mermaid, dot or svg.")] = "text",
     data: Data = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
@@ -98,21 +96,10 @@ def _known(data: Path | None, url: str | None, token_file: Path | None) -> Lifec
         return read_lifecycles(data_path(environ, data))
     if connect.resolve(url, token_file)[0] is None and not private.exists():
         return STANDARD
+    from jobpass.client.picture import lifecycle_of
+
     with connect.connect(url, token_file) as client:
-        return Lifecycles(_from_data(one) for one in client.lifecycles())
-
-
-def _from_data(told: LifecycleAnswer) -> Lifecycle:
-    from jobpass.lifecycle.model import Event, Lifecycle, State
-
-    return Lifecycle(
-        name=told.name,
-        states=tuple(State(one.name, one.description, one.final) for one in told.states),
-        initial=told.initial,
-        events=tuple(Event(one.name, one.description, one.admin_only) for one in told.events),
-        table={(state, event): after for state, row in told.table.items() for event, after in row.items()},
-        description=told.description,
-    )
+        return Lifecycles(lifecycle_of(one) for one in client.lifecycles())
 
 
 def _as_data(found: Lifecycles, name: str) -> dict[str, Any]:
