@@ -34,7 +34,7 @@ _numbers = count()
 
 
 class Place(NamedTuple):
-    """A place where jobs are kept: for an author, for another one, with an approved admin key, and its operator if any."""
+    """A place where jobs are kept: for an author and another one, with an admin key, and its operator if any."""
 
     mongodb: dict[str, Any]
     stranger: Callable[[], Connection]

@@ -312,6 +312,18 @@ def test_a_connection_is_one_for_one_description(place: Place) -> None:
             PipelineJobStore(one).handle({"uuid": place.job().uuid, "name": "run"}, token)
 
 
+def test_an_admin_key_reads_every_job_and_makes_none(place: Place) -> None:
+    if "url" not in place.mongodb:
+        pytest.skip("a folder is opened with its secret")
+    made = place.job()
+    store = PipelineJobStore({"url": place.mongodb["url"], "token": place.admin_key})
+    assert store.find_one_by_uuid(made.uuid)["data"] == made.data
+    with pytest.raises(InvalidToken):
+        store.handle({"uuid": made.uuid, "name": "run"})
+    with pytest.raises(Exception, match="Failed to validate pipeline UUID"):
+        store.create(description(place, data={"by": "admin"}))
+
+
 def test_without_a_user_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TACC_USERNAME", "AGAVE_USERNAME", "JUPYTERHUB_USER", "_abaco_username", "USER"):
         monkeypatch.delenv(name, raising=False)
