@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from jobpass.errors import SetupError
 from jobpass.settings import (
+    ArchiveSystem,
     Settings,
     config_path,
     data_path,
@@ -129,3 +131,113 @@ def test_a_job_process_gets_three_variables_and_nothing_else_of_ours() -> None:
         "JOBPASS_JOB": "j",
         "JOBPASS_TOKEN": "t",
     }
+
+
+ARCHIVES = """
+default_archive = "disk"
+
+[archives.disk]
+url = "file:///srv/archive"
+
+[archives."the.store"]
+url = "s3://bucket/jobs"
+roots = ["/products", "/uploads/v2"]
+options = { key = "canary", secret = "canary" }
+"""
+
+
+def test_archives_are_a_table_by_name(tmp_path: Path) -> None:
+    (tmp_path / "jobpass.toml").write_text(ARCHIVES)
+    loaded = load({}, data=tmp_path)
+    assert loaded.settings.default_archive == "disk"
+    assert loaded.settings.archives == {
+        "disk": ArchiveSystem("file:///srv/archive", ("/products",)),
+        "the.store": ArchiveSystem(
+            "s3://bucket/jobs", ("/products", "/uploads/v2"), {"key": "canary", "secret": "canary"}
+        ),
+    }
+    assert loaded.origins["archives"] == f"{tmp_path / 'jobpass.toml'} line 4"
+
+
+def test_archives_of_the_environment_are_json() -> None:
+    text = '{"disk": {"url": "file:///srv/archive", "roots": ["/"]}}'
+    loaded = load({"JOBPASS_ARCHIVES": text, "JOBPASS_DEFAULT_ARCHIVE": "disk"})
+    assert loaded.settings.archives == {"disk": ArchiveSystem("file:///srv/archive", ("/",))}
+    assert loaded.origins["archives"] == "environment JOBPASS_ARCHIVES"
+
+
+def test_the_options_of_an_archive_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "jobpass.toml").write_text(ARCHIVES)
+    settings = load({}, data=tmp_path).settings
+    assert settings.shown()["archives"]["the.store"] == {
+        "url": "s3://bucket/jobs",
+        "roots": ("/products", "/uploads/v2"),
+        "options": {"key": "(hidden)", "secret": "(hidden)"},
+    }
+    assert "canary" not in f"{settings!r} {settings} {settings.shown()}"
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        {},
+        {"url": ""},
+        {"url": "/srv/archive"},
+        {"url": "file://srv/archive"},
+        {"url": "file://"},
+        {"url": "file:///srv/../etc"},
+        {"url": "file:///srv/archive", "options": {"auto_mkdir": True}},
+        {"url": "local:///srv/archive"},
+        {"url": "sftp://host/srv"},  # has links
+        {"url": "simplecache::s3://bucket"},
+        {"url": "s3://canary:canary@bucket"},
+        {"url": "s3://bucket?key=canary"},
+        {"url": "memory://", "roots": []},
+        {"url": "memory://", "roots": "/products"},
+        {"url": "memory://", "roots": ["products"]},
+        {"url": "memory://", "roots": ["/products/"]},
+        {"url": "memory://", "roots": ["/products/../x"]},
+        {"url": "memory://", "roots": ["/a//b"]},
+        {"url": "memory://", "roots": ["/a\nb"]},
+        {"url": "memory://", "root": ["/products"]},
+        {"url": 1},
+        "memory://",
+    ],
+)
+def test_an_archive_that_cannot_be_is_refused_by_name_and_place(system: object) -> None:
+    with pytest.raises(SetupError, match=r"archives\.store \(environment JOBPASS_ARCHIVES\)") as caught:
+        load({"JOBPASS_ARCHIVES": json.dumps({"store": system})})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"": {"url": "memory://"}}', '{"a b": {"url": "memory://"}}'])
+def test_archives_that_are_no_table_are_refused(text: str) -> None:
+    with pytest.raises(SetupError, match="JOBPASS_ARCHIVES"):
+        load({"JOBPASS_ARCHIVES": text})
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "shared"),
+    [
+        (("memory://a", "/products"), ("memory://a", "/products"), True),
+        (("memory://a", "/products"), ("memory://a/", "/products/v2"), True),
+        (("memory://a", "/"), ("memory://a/products", "/x"), True),
+        (("file:///srv", "/a/products"), ("file:///srv/a", "/products"), True),
+        (("memory://a", "/products"), ("memory://a", "/products2"), False),
+        (("memory://a", "/products"), ("memory://ab", "/products"), False),
+        (("s3://a", "/products"), ("gs://a", "/products"), False),
+    ],
+)
+def test_two_archives_share_no_directory(one: tuple[str, str], two: tuple[str, str], shared: bool) -> None:
+    table = {name: {"url": url, "roots": [root]} for name, (url, root) in (("one", one), ("two", two))}
+    environ = {"JOBPASS_ARCHIVES": json.dumps(table)}
+    if shared:
+        with pytest.raises(SetupError, match="one and two share directories"):
+            load(environ)
+    else:
+        assert set(load(environ).settings.archives) == {"one", "two"}
+
+
+def test_the_default_archive_must_be_there() -> None:
+    with pytest.raises(SetupError, match=r"default_archive \(environment JOBPASS_DEFAULT_ARCHIVE\)"):
+        load({"JOBPASS_DEFAULT_ARCHIVE": "none"})

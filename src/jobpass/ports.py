@@ -85,6 +85,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def count_lifecycles(self) -> dict[str, int]:
+        """How many jobs each lifecycle has that has any, by name."""
+        ...
+
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold ``name`` (a job's uuid) against everybody else who would hold it, in this process or another on the
         same store, until the context ends or the process dies. Does not wait: ``Conflict`` if somebody has it."""

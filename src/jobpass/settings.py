@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -32,9 +33,7 @@ _OTHER_VARIABLES: Final = frozenset(
 _MEBIBYTE: Final = 1024 * 1024
 
 
-ARCHIVE_SCHEMES: Final = (
-    "file", "memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "tos", "hf"
-)  # fmt: skip
+ARCHIVE_SCHEMES: Final = ("file", "memory", "s3", "gs", "az", "oci", "oss", "tos")
 """Local directories, and those of fsspec's file systems that have no links, so that none can lead out."""
 
 SystemName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -61,6 +60,9 @@ class ArchiveSystem(Struct, frozen=True, forbid_unknown_fields=True):
         if not all(_ROOT.fullmatch(root) for root in self.roots):
             raise ValueError("roots must be absolute paths like /products, without . or .. or a slash at the end")
 
+    def __repr__(self) -> str:
+        return f"ArchiveSystem(url={self.url!r}, roots={self.roots!r})"
+
     def overlaps(self, other: ArchiveSystem) -> bool:
         """Whether a directory may lie below the roots of both."""
         mine, others = self._places(), other._places()
@@ -68,6 +70,12 @@ class ArchiveSystem(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _places(self) -> list[str]:
         return [re.sub("/{2,}", "/", f"{self.url}{root}/") for root in self.roots]
+
+
+WEBHOOK_RETRY_SECONDS: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""What the Standard Webhooks specification gives as an example: ten attempts in 75 hours."""
+
+_Pause = Annotated[int, Meta(ge=0, le=30 * 86_400)]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -95,12 +103,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """L: the tokens of an admin key that asks for no other lifetime live more than L and at most 2 L seconds."""
     node: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "main"
     """The name of the audit chain that this installation writes."""
-    archives: dict[SystemName, ArchiveSystem] = {}
     uuid_domain: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")] = "sd2e.org"
     """The DNS name in whose namespace the uuids of jobs and pipelines are made; another one gives others."""
+    archives: dict[SystemName, ArchiveSystem] = {}
     """Where jobs' archive directories are, by archive system; on a system that is not named nothing is ever cleared."""
     default_archive: SystemName | None = None
     """The archive system of new jobs that name none."""
+    webhook_networks: tuple[str, ...] = ()
+    """Networks (CIDR) to which webhooks may lead beside public addresses, and also without TLS."""
+    webhook_retry_seconds: Annotated[tuple[_Pause, ...], Meta(max_length=32)] = WEBHOOK_RETRY_SECONDS
+    """Between the attempts of a delivery; after the last one it is given up."""
 
     def shown(self) -> dict[str, Any]:
         """The settings in plain values, to be shown and recorded: without the options of archives."""
@@ -117,6 +129,8 @@ class Loaded(Struct, frozen=True):
     origins: dict[str, str]
 
 
+_LISTS: Final = ("webhook_networks", "webhook_retry_seconds")
+"""In the environment these are JSON."""
 _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Settings)}
 
 
@@ -142,6 +156,7 @@ def load(
     for name, value, origin in (entry for layer in layers for entry in layer):
         values[name], origins[name] = value, origin
     _expect_distinct(values.get("archives", {}), origins["archives"])
+    _expect_networks(values.get("webhook_networks", ()), origins["webhook_networks"])
     if values.get("default_archive") not in {None, *values.get("archives", {})}:
         origin = origins["default_archive"]
         raise SetupError(f"The setting default_archive ({origin}) is not the name of one in archives.", origin=origin)
@@ -199,6 +214,8 @@ def _used(name: str, value: Any, kind: Any, origin: str, *, strict: bool) -> Any
     try:
         if kind is _FIELDS["archives"].type:
             return _archives(name, value, origin)
+        if isinstance(value, str) and name in _LISTS:
+            value = msgspec.json.decode(value)
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.MsgspecError as error:
         raise SetupError(f"The setting {name} ({origin}) cannot be used: {error}.", origin=origin) from None
@@ -216,6 +233,15 @@ def _expect_distinct(systems: Mapping[str, ArchiveSystem], origin: str) -> None:
     for (one, mine), (two, others) in combinations(systems.items(), 2):
         if mine.overlaps(others):
             raise SetupError(f"The setting archives ({origin}): {one} and {two} share directories.", origin=origin)
+
+
+def _expect_networks(networks: Iterable[str], origin: str) -> None:
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            problem = f"The setting webhook_networks ({origin}) cannot be used: {error}."
+            raise SetupError(problem, origin=origin) from None
 
 
 def config_path(environ: Mapping[str, str], given: Path | None = None) -> Path | None:

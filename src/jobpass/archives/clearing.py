@@ -1,71 +1,50 @@
-"""Emptying a directory of the local file system that somebody may be changing meanwhile."""
+"""Emptying a directory of this machine that somebody may be changing meanwhile."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from jobpass.archives.cursor import LINKED, MOUNTED, BoundaryError, Cursor, at_root, descend, mount_of, open_directory
+from jobpass.archives.cursor import BoundaryError, Cursor, told
 from jobpass.archives.threads import Stop
+from jobpass.archives.words import CHANGING, MOUNTED, MOVED, summed, words
 from jobpass.errors import ArchiveFailed
 
-PASSES: Final = 32
-"""How often a directory is looked through in which something new turns up."""
-CHANGING: Final = "Something is still writing there: the directory does not become empty."
-_RACED: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST})
-"""Another kind of thing has the name now, or a directory was filled again: looked at in the next pass."""
-_WORDS: Final = {errno.EACCES: "Permission was denied", errno.EPERM: "Permission was denied"}
+PASSES: Final = 4
+"""How often a directory is looked through in which something new turns up: a writer may be faster than this."""
+_RACED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST})
+"""Gone, another kind of thing by now, or filled again: the next pass sees what there is."""
 
 
-def clear(base: str, root: Sequence[str], names: Sequence[str], stop: Stop) -> int:
-    """Remove what is in the directory ``names`` below ``root`` below ``base``; how many files and links those were."""
-    with at_root(base, root) as top:
-        try:
-            mount = mount_of(top)
-            parent = descend(os.dup(top), names[:-1], mount)
-            try:
-                descriptor = open_directory(names[-1], parent, mount, writing=True)
-            finally:
-                os.close(parent)
-        except FileNotFoundError:
-            return 0
-        except NotADirectoryError:
-            raise ArchiveFailed(LINKED) from None
-        except BoundaryError:
-            raise ArchiveFailed(MOUNTED) from None
-        except OSError as error:
-            raise ArchiveFailed(f"{words(error)}.") from None
-        return _Clearing(descriptor, stop).run()
-
-
-def words(error: OSError) -> str:
-    """What went wrong, without where: a path of this machine is nobody's business."""
-    number = error.errno or 0
-    return _WORDS.get(number) or os.strerror(number)
+def clear(cursor: Cursor, stop: Stop) -> int:
+    """Remove all that is in the cursor's directory; how many files and links those were."""
+    try:
+        return _Clearing(cursor, stop).run()
+    except FileNotFoundError:
+        raise ArchiveFailed(MOVED) from None
+    except OSError as error:
+        raise told(error) from None
 
 
 class _Clearing:
-    def __init__(self, descriptor: int, stop: Stop) -> None:
-        self._cursor = Cursor(descriptor)
+    def __init__(self, cursor: Cursor, stop: Stop) -> None:
+        self._cursor = cursor
         self._stop = stop
         self._removed = 0
         self._failures: Counter[str] = Counter()
 
     def run(self) -> int:
-        try:
-            for _ in range(PASSES):
-                self._pass()
-                if self._failures:
-                    raise ArchiveFailed(" ".join(f"{why} on {n}." for why, n in sorted(self._failures.items())))
-                with os.scandir(self._cursor.descriptor) as entries:
-                    if next(entries, None) is None:
-                        return self._removed
-            raise ArchiveFailed(CHANGING)
-        finally:
-            self._cursor.close()
+        for _ in range(PASSES):
+            self._pass()
+            if self._failures:
+                raise summed(self._failures)
+            with os.scandir(self._cursor.descriptor) as entries:
+                if next(entries, None) is None:
+                    return self._removed
+        raise ArchiveFailed(CHANGING)
 
     def _pass(self) -> None:
         entered: list[str] = []
@@ -80,33 +59,29 @@ class _Clearing:
                 waiting.pop()
                 if entered:
                     self._cursor.leave()
-                    self._remove(entered.pop(), os.rmdir)
+                    self._try_remove(entered.pop(), os.rmdir)
 
     def _sweep(self) -> list[str]:
         """Remove all from the directory but directories, which are returned."""
-        directories = []
+        # Listed before anything is removed: in a directory that grows meanwhile, that would not come to an end.
         with os.scandir(self._cursor.descriptor) as entries:
-            for entry in entries:
-                self._stop.check()
-                if entry.is_dir(follow_symlinks=False):
-                    directories.append(entry.name)
-                else:
-                    self._removed += self._remove(entry.name, os.unlink)
-        return directories
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, is_directory in found:
+            self._stop.check()
+            if not is_directory and self._try_remove(name, os.unlink):
+                self._removed += 1
+        return [name for name, is_directory in found if is_directory]
 
     def _try_enter(self, name: str) -> bool:
         self._stop.check()
         try:
             self._cursor.enter(name, writing=True)
-        except BoundaryError:
-            self._failures["Another file system is mounted"] += 1
         except OSError as error:
             self._note(error)
-        else:
-            return True
-        return False
+            return False
+        return True
 
-    def _remove(self, name: str, how: Callable[..., None]) -> bool:
+    def _try_remove(self, name: str, how: Callable[..., None]) -> bool:
         try:
             how(name, dir_fd=self._cursor.descriptor)
         except OSError as error:
@@ -115,5 +90,7 @@ class _Clearing:
         return True
 
     def _note(self, error: OSError) -> None:
-        if error.errno not in _RACED and not isinstance(error, FileNotFoundError):
+        if isinstance(error, BoundaryError):
+            self._failures[MOUNTED] += 1
+        elif error.errno not in _RACED:
             self._failures[words(error)] += 1

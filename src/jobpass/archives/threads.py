@@ -1,15 +1,20 @@
-"""Work on files in a thread, so that the loop is free; who gives up waiting has stopped the work."""
+"""Work on files in threads, so that the loop is free; who gives up waiting has stopped the work."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Final, TypeVar
 
 from jobpass.errors import ArchiveFailed
 
 T = TypeVar("T")
+
+THREADS: Final = 4
+"""How many archives of an installation are worked on at once; others wait."""
 
 
 class Stop:
@@ -28,16 +33,30 @@ class Stop:
             raise ArchiveFailed("The work on the archive was stopped.")
 
 
-async def in_thread(work: Callable[[Stop], T]) -> T:
-    """What ``work`` returns. A cancelled caller goes on only when the thread has ended: nothing is done behind it."""
-    stop = Stop()
-    task = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        stop.ask()
-        await _ended(task)
-        raise
+class Threads:
+    """A few threads of their own, so that a slow file system holds up nothing else that uses threads."""
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(THREADS, thread_name_prefix="jobpass-archives")
+
+    async def run(self, work: Callable[[], T], stop: Stop) -> T:
+        """What ``work`` returns, which looks at ``stop`` often.
+
+        A cancelled caller goes on only when the work has ended: nothing is done behind it.
+        """
+
+        def wanted() -> T:
+            stop.check()
+            return work()
+
+        task = asyncio.get_running_loop().run_in_executor(self._pool, wanted)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            stop.ask()
+            await _ended(task)
+            raise
 
 
 async def _ended(task: asyncio.Future[T]) -> None:
@@ -45,6 +64,6 @@ async def _ended(task: asyncio.Future[T]) -> None:
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            continue  # asked again to go, which the end of the thread will allow
+            continue  # asked to go once more, which the end of the work will allow
     if not task.cancelled():
         task.exception()  # looked at, so that it is not reported as forgotten
