@@ -85,7 +85,7 @@ def authority_loop(path: Path, events: int, senders: int, jobs: int) -> float:
 
 async def _authority_loop(path: Path, events: int, senders: int, jobs: int) -> float:
     keyring = Keyring.generate(bytes.fromhex(KID), secrets.token_bytes(32))
-    tokens = _tokens(path, keyring, jobs)
+    tokens = tokens_of(path, keyring, jobs)
     store = await SqliteStore.open(path)
     authority = Authority(
         store, keyring, STANDARD, Passwords(1), SystemClock(), secrets.token_bytes, archives=FileArchives()
@@ -116,7 +116,7 @@ async def _authority_loop(path: Path, events: int, senders: int, jobs: int) -> f
     return events / seconds
 
 
-def _tokens(path: Path, keyring: Keyring, jobs: int) -> list[tuple[str, str]]:
+def tokens_of(path: Path, keyring: Keyring, jobs: int) -> list[tuple[str, str]]:
     """Uuid and document token of the jobs that take turns."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     rows = {number: (uuid, serial) for number, uuid, serial in connection.execute("SELECT id, uuid, serial FROM job")}

@@ -16,7 +16,7 @@ import jobpass
 from jobpass import compose
 from jobpass.authority.adoption import OWNER
 from jobpass.authority.secret import admin_key_id
-from jobpass.client.inprocess import InProcessTransport
+from jobpass.client.inprocess import InProcess
 from jobpass.client.sync import Client
 from jobpass.clock import FixedClock
 from jobpass.compose.secret import Entrance, enter
@@ -264,8 +264,8 @@ def test_the_login_is_renewed_while_the_client_lives(data: Path) -> None:
     def lifespan() -> Any:
         return _entered(data, clock, sessions)
 
-    transport = InProcessTransport(lifespan)
-    with Client("http://localhost", lambda: sessions[0].token(transport.run), transport=transport) as client:
+    channel = InProcess(lifespan)
+    with Client("http://localhost", lambda: sessions[0].token(channel.run), channel=channel) as client:
         first = client.token
         clock.advance(6 * 3600 - 1)
         assert client.token == first
@@ -285,7 +285,7 @@ def test_the_login_is_renewed_while_the_client_lives(data: Path) -> None:
     assert rows(data, f"SELECT count(*) FROM credential WHERE revoked_at IS NULL AND expires_at > {at}") == [(0,)]
     clock.advance(86_400)
     with pytest.raises(ServerUnavailable):
-        sessions[0].token(transport.run)
+        sessions[0].token(channel.run)
 
 
 def _entered(data: Path, clock: FixedClock, sessions: list[Any]) -> Any:

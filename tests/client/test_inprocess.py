@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-import httpx2
 import pytest
 import uvloop
 
-from jobpass.client.exchange import ONCE
-from jobpass.client.inprocess import InProcessTransport
+from jobpass.client.exchange import ONCE, Lost, Request, Response
+from jobpass.client.inprocess import InProcess
 from jobpass.client.sync import Client
 from jobpass.clock import SystemClock
-from jobpass.errors import ServerUnavailable, SetupError, UnexpectedAnswer
+from jobpass.errors import LoginFailed, ServerUnavailable, SetupError, UnexpectedAnswer
 from jobpass.server.app import create_app
 from support.house import MEMBERS, PASSWORD, make_house
 
@@ -35,30 +35,58 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     assert (await receive())["type"] == "http.disconnect"
 
 
-def ask(transport: InProcessTransport, path: str, limit: float | None = 5, **kwargs: Any) -> httpx2.Response:
-    timeout = {"read": limit}
-    request = httpx2.Request("POST", f"http://localhost{path}", extensions={"timeout": timeout}, **kwargs)
-    response = transport.handle_request(request)
-    response.read()
-    return response
+def ask(channel: InProcess, path: str, limit: float = 5, content: bytes | None = None, **params: str) -> Response:
+    reply = channel.ask(Request("POST", path, {"X-Some": "thing"}, content, params, timeout_seconds=limit))
+    assert isinstance(reply, Response)
+    return reply
 
 
 @pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop])
 def test_requests_and_answers_pass_whole(loop_factory: Any) -> None:
-    with InProcessTransport(lambda: nullcontext(echo), loop_factory=loop_factory) as transport:
-        answer = ask(transport, "/a%20b?c=d", content=b"body")
-        assert (answer.status_code, answer.content, answer.headers["x-seen"]) == (200, b"/a bbody", "c=d")
-        assert ask(transport, "/", content=b"\0" * 1_000_000).content == b"/" + b"\0" * 1_000_000
+    with InProcess(lambda: nullcontext(echo), loop_factory=loop_factory) as channel:
+        answer = ask(channel, "/a%20b", content=b"body", c="d e&f")
+        assert (answer.status, answer.body, answer.headers) == (200, b"/a bbody", {"x-seen": "c=d%20e%26f"})
+        assert ask(channel, "/", content=b"\0" * 1_000_000).body == b"/" + b"\0" * 1_000_000
+        assert (ask(channel, "/").body, ask(channel, "/").cut) == (b"/", False)
+
+
+def test_the_application_sees_what_a_server_would_show_it() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(scope))
+        await send({"type": "http.response.start", "status": 404})
+        await send({"type": "http.response.body"})
+
+    with InProcess(lambda: nullcontext(look)) as channel:
+        answer = ask(channel, "/api/%C3%A4%2Fb/%ED%A0%80")
+    assert (answer.status, answer.headers, answer.body) == (404, {}, b"")
+    told = {name: seen[0][name] for name in ("method", "path", "raw_path", "query_string", "headers", "client")}
+    assert told == {
+        "method": "POST",
+        "path": "/api/ä/b/\ufffd\ufffd\ufffd",
+        "raw_path": b"/api/%C3%A4%2Fb/%ED%A0%80",
+        "query_string": b"",
+        "headers": [(b"x-some", b"thing")],
+        "client": ("127.0.0.1", 0),
+    }
+
+
+def test_an_answer_that_is_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpass.client.inprocess.MAX_ANSWER_BYTES", 10)
+    with InProcess(lambda: nullcontext(echo)) as channel:
+        whole, cut = ask(channel, "/", content=bytes(9)), ask(channel, "/", content=bytes(10))
+    assert (len(whole.body), whole.cut, cut.body, cut.cut) == (10, False, b"", True)
 
 
 def test_threads_share_it_and_slow_answers_hold_up_nobody() -> None:
-    with InProcessTransport(lambda: nullcontext(echo)) as transport:
+    with InProcess(lambda: nullcontext(echo)) as channel:
         answers: list[bytes] = []
         threads = [
-            threading.Thread(target=lambda n=n: answers.extend(ask(transport, f"/{n}-{i}").content for i in range(50)))
+            threading.Thread(target=lambda n=n: answers.extend(ask(channel, f"/{n}-{i}").body for i in range(50)))
             for n in range(8)
         ]
-        slow = threading.Thread(target=lambda: answers.append(ask(transport, "/slow").content))
+        slow = threading.Thread(target=lambda: answers.append(ask(channel, "/slow").body))
         for thread in (slow, *threads):
             thread.start()
         for thread in (slow, *threads):
@@ -67,18 +95,19 @@ def test_threads_share_it_and_slow_answers_hold_up_nobody() -> None:
 
 
 def test_what_fails_inside_is_answered_as_by_a_server(caplog: pytest.LogCaptureFixture) -> None:
-    with InProcessTransport(lambda: nullcontext(echo)) as transport:
-        answer = ask(transport, "/broken")
-        assert (answer.status_code, answer.content) == (500, b"")
-        assert ask(transport, "/fine").content == b"/fine"
+    with InProcess(lambda: nullcontext(echo)) as channel:
+        answer = ask(channel, "/broken")
+        assert (answer.status, answer.body) == (500, b"")
+        assert ask(channel, "/fine").body == b"/fine"
     assert "ValueError" in caplog.text
 
 
 def test_time_is_bounded() -> None:
-    with InProcessTransport(lambda: nullcontext(echo)) as transport:
-        with pytest.raises(httpx2.ReadTimeout):
-            ask(transport, "/slow", limit=0.05)
-        assert ask(transport, "/slow", limit=None).content == b"/slow"
+    with InProcess(lambda: nullcontext(echo)) as channel:
+        reply = channel.ask(Request("POST", "/slow", timeout_seconds=0.05))
+        assert isinstance(reply, Lost)
+        assert (reply.sent, reply.elapsed_seconds >= 0.05) == (True, True)
+        assert ask(channel, "/slow", limit=1e12).body == b"/slow"
 
 
 def test_closing_waits_for_what_was_accepted_and_leaves_the_lifespan() -> None:
@@ -92,21 +121,49 @@ def test_closing_waits_for_what_was_accepted_and_leaves_the_lifespan() -> None:
         finally:
             seen.append("closed")
 
-    transport = InProcessTransport(lifespan)
+    channel = InProcess(lifespan)
     answers: list[bytes] = []
-    slow = threading.Thread(target=lambda: answers.append(ask(transport, "/slow").content))
+    slow = threading.Thread(target=lambda: answers.append(ask(channel, "/slow").body))
     slow.start()
-    while not transport._running:
-        pass
-    transport.close()
-    transport.close()
+    while not channel._running:
+        time.sleep(0.001)
+    channel.close()
+    channel.close()
     slow.join(5)
     assert answers == [b"/slow"]
     assert seen == ["open jobpass-inprocess", "closed"]
-    with pytest.raises(httpx2.ConnectError):
-        ask(transport, "/")
+    reply = channel.ask(Request("GET", "/"))
+    assert isinstance(reply, Lost)
+    assert not reply.sent
     with pytest.raises(ServerUnavailable):
-        Client("http://localhost", transport=transport, retries=ONCE).health()
+        Client("http://localhost", channel=channel, retries=ONCE).health()
+    with pytest.raises(ServerUnavailable):
+        channel.run(nothing)
+
+
+async def nothing() -> None:
+    """No work."""
+
+
+def test_a_coroutine_runs_where_the_application_does() -> None:
+    seen: list[str] = []
+
+    async def note() -> None:
+        seen.append(threading.current_thread().name)
+
+    async def fail() -> None:
+        raise LoginFailed("No.")
+
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    with InProcess(lambda: nullcontext(echo)) as channel:
+        channel.run(note)
+        with pytest.raises(LoginFailed):
+            channel.run(fail)
+        with pytest.raises(ServerUnavailable):
+            channel.run(give_up)
+    assert seen == ["jobpass-inprocess"]
 
 
 def test_what_cannot_be_opened_says_so() -> None:
@@ -117,7 +174,7 @@ def test_what_cannot_be_opened_says_so() -> None:
 
     before = threading.active_count()
     with pytest.raises(SetupError, match="no data"):
-        InProcessTransport(lifespan)
+        InProcess(lifespan)
     assert threading.active_count() == before
 
 
@@ -129,8 +186,8 @@ def test_the_whole_application_in_process() -> None:
         yield create_app(house.authority, randomness=secrets.token_bytes)
         await house.authority.close()
 
-    transport = InProcessTransport(lifespan, loop_factory=uvloop.new_event_loop)
-    with Client("http://localhost", transport=transport) as client:
+    channel = InProcess(lifespan, loop_factory=uvloop.new_event_loop)
+    with Client("http://localhost", channel=channel) as client:
         client.login("a@example.org", PASSWORD)
         pipeline = client.create_pipeline(MEMBERS)
         job = client.create_job(pipeline["uuid"], {"n": 1})
@@ -142,6 +199,6 @@ def test_the_whole_application_in_process() -> None:
 
 
 def test_an_application_that_is_not_jobpass() -> None:
-    transport = InProcessTransport(lambda: nullcontext(echo))
-    with Client("http://localhost", transport=transport) as client, pytest.raises(UnexpectedAnswer):
+    channel = InProcess(lambda: nullcontext(echo))
+    with Client("http://localhost", channel=channel) as client, pytest.raises(UnexpectedAnswer):
         client.health()

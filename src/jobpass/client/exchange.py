@@ -110,7 +110,7 @@ def exchange(request: Request, retries: Retries) -> Operation[bytes]:
     while True:
         attempt += 1
         left = retries.deadline_seconds - spent
-        reply = yield replace(request, timeout_seconds=min(request.timeout_seconds, left))
+        reply = yield request if request.timeout_seconds <= left else replace(request, timeout_seconds=left)
         assert reply is not None
         if isinstance(reply, Response) and reply.status == 200 and not reply.cut:
             return reply.body

@@ -17,6 +17,8 @@ from jobpass.lifecycle.standard import STANDARD
 from jobpass.settings import Settings
 
 if TYPE_CHECKING:
+    from jobpass.client.asking import Bearer
+    from jobpass.client.inprocess import InProcess
     from jobpass.client.sync import Client
     from jobpass.server.app import App
 
@@ -78,10 +80,21 @@ def _entrance(secret: str | None, account: str | None, admin_key: str | None) ->
 
 
 def _client(lifespan: Callable[[], AbstractAsyncContextManager[App]], token: str | None = None) -> Client:
-    from jobpass.client.inprocess import InProcessTransport
+    return _client_of(_channel(lifespan), token)
+
+
+def _channel(lifespan: Callable[[], AbstractAsyncContextManager[App]]) -> InProcess:
+    import uvloop
+
+    from jobpass.client.inprocess import InProcess
+
+    return InProcess(lifespan, loop_factory=uvloop.new_event_loop)
+
+
+def _client_of(channel: InProcess, token: Bearer) -> Client:
     from jobpass.client.sync import Client
 
-    return Client(_HERE, token, transport=InProcessTransport(lifespan))
+    return Client(_HERE, token, channel=channel)
 
 
 def _in_memory() -> Client:
@@ -92,9 +105,6 @@ def _in_memory() -> Client:
 
 
 def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: Mapping[str, str] | None) -> Client:
-    from jobpass.client.inprocess import InProcessTransport
-    from jobpass.client.sync import Client
-
     sessions: list[OwnSession] = []
 
     @asynccontextmanager
@@ -104,10 +114,10 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
                 sessions.append(opened.session)
             yield make_app(opened.authority, Settings())
 
-    transport = InProcessTransport(lifespan)
+    channel = _channel(lifespan)
     if not sessions:
-        return Client(_HERE, token, transport=transport)
-    return Client(_HERE, lambda: sessions[0].token(transport.run), transport=transport)
+        return _client_of(channel, token)
+    return _client_of(channel, lambda: sessions[0].token(channel.run))
 
 
 @asynccontextmanager
