@@ -125,6 +125,11 @@ class Authority:
         """How many jobs and living credentials still need each root key."""
         return await self._store.count_kids(self._clock.now())
 
+    async def lifecycles_gone(self) -> dict[str, int]:
+        """How many jobs have a lifecycle that is not known here any more, by its name; looks at every job."""
+        counts = await self._store.count_lifecycles()
+        return {name: count for name, count in sorted(counts.items()) if name not in self.lifecycles}
+
     async def rekey_jobs(self) -> int:
         """Give the jobs of retired root keys new serials, so that their owners can have tokens; how many it were."""
         return await rekey(self._store, self._keyring, self._randomness, self._clock.now())

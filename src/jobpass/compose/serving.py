@@ -49,7 +49,10 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
             await authority.audit.record("server.started", settings=settings.shown())
         except StoreUnavailable as error:  # a full disk must not keep the server from being started and read from
             log.error("the start is not in the audit: %s", error.message)
-        follower = asyncio.create_task(_follow_keyring(folder, authority, environ))
+        aside = [
+            asyncio.create_task(_follow_keyring(folder, authority, environ)),
+            asyncio.create_task(_tell_lifecycles_gone(authority)),
+        ]
         try:
             await run.serve(
                 make_app(authority, settings),
@@ -61,8 +64,18 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
                 ready=ready,
             )
         finally:
-            follower.cancel()
-            await asyncio.wait([follower])
+            for task in aside:
+                task.cancel()
+            await asyncio.wait(aside)
+
+
+async def _tell_lifecycles_gone(authority: Authority) -> None:
+    """Warn of jobs that nothing can happen to, since the file of their lifecycle is gone."""
+    try:
+        for name, count in (await authority.lifecycles_gone()).items():
+            log.warning("no event of %d jobs can be judged: there is no lifecycle %s here any more", count, name)
+    except StoreUnavailable as error:
+        log.warning("whether all lifecycles of the jobs are there is not known: %s", error.message)
 
 
 async def _follow_keyring(folder: Path, authority: Authority, environ: Mapping[str, str] | None) -> None:

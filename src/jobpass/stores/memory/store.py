@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
@@ -104,6 +105,11 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks):
             and (job.archive_path in containing or above < job.archive_path < below)
         ]
         return min(found)[2] if found else None
+
+    async def count_lifecycles(self) -> dict[str, int]:
+        """As ``ports.JobStore``."""
+        self._check_open()
+        return dict(Counter(job.lifecycle for _, job in self._jobs.values()))
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:

@@ -33,6 +33,9 @@ SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owne
        child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
   FROM found CROSS JOIN job ON job.id = found.job WHERE TRUE{filters} LIMIT :limit
 
+-- count_lifecycles: how many jobs each lifecycle has
+SELECT lifecycle, count(*) FROM job GROUP BY lifecycle
+
 -- list_owned: as list_jobs, found from the owner
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
        child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system

@@ -112,6 +112,10 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks):
         rows = self._rows(QUERIES["archive_around"], bindings) or self._rows(QUERIES["archive_inside"], bindings)
         return rows[0][0] if rows else None
 
+    async def count_lifecycles(self) -> dict[str, int]:
+        """As ``ports.JobStore``; looks at every job, in a thread."""
+        return dict(await self._rows_aside(QUERIES["count_lifecycles"], {}))
+
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:
         """As ``ports.JobStore``."""
