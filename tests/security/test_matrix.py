@@ -57,6 +57,8 @@ class Kind(NamedTuple):
     read: int
     give: int
     delete: int
+    cancel: int
+    reset: int
 
 
 async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
@@ -92,28 +94,36 @@ async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
         "a login without record": mint_credential(site.keyring, "login", "0" * 32),
     }
     good = {
-        "owner": Kind(ann, without_admin, 200, 200, 403),
-        "document": Kind(job.token, without_admin, 200, 403, 403),
-        "admin": Kind(admin_token(key, now), by_lifecycle, 200, 200, 200),
-        "scoped admin": Kind(admin_token(narrow_key, now), only((None, "reset")), 200, 200, 200),
-        "another author": Kind(bob, always(404), 404, 404, 404),
-        "operator": Kind(olga, always(403), 200, 403, 403),
-        "another job's document": Kind(other.token, always(404), 404, 404, 404),
-        "only update": Kind(attenuate(job.token, [Events(("update",))]), only((None, "update")), 200, 403, 403),
-        "only finish when running": Kind(
-            attenuate(job.token, [States({"RUNNING": ("finish",)})]), only(("RUNNING", "finish")), 200, 403, 403
+        "owner": Kind(ann, without_admin, 200, 200, 403, 200, 403),
+        "document": Kind(job.token, without_admin, 200, 403, 403, 200, 403),
+        "admin": Kind(admin_token(key, now), by_lifecycle, 200, 200, 200, 200, 200),
+        "scoped admin": Kind(admin_token(narrow_key, now), only((None, "reset")), 200, 200, 200, 403, 403),
+        "another author": Kind(bob, always(404), 404, 404, 404, 404, 404),
+        "operator": Kind(olga, always(403), 200, 403, 403, 403, 403),
+        "another job's document": Kind(other.token, always(404), 404, 404, 404, 404, 404),
+        "only update": Kind(
+            attenuate(job.token, [Events(("update",))]), only((None, "update")), 200, 403, 403, 403, 403
         ),
-        "from elsewhere": Kind(attenuate(job.token, [Cidr(("203.0.113.0/24",))]), always(403), 403, 403, 403),
+        "only finish when running": Kind(
+            attenuate(job.token, [States({"RUNNING": ("finish",)})]),
+            only(("RUNNING", "finish")),
+            200,
+            403,
+            403,
+            403,
+            403,
+        ),
+        "from elsewhere": Kind(attenuate(job.token, [Cidr(("203.0.113.0/24",))]), always(403), 403, 403, 403, 403, 403),
     }
-    return good | {name: Kind(text, always(401), 401, 401, 401) for name, text in bad.items()}
+    return good | {name: Kind(text, always(401), 401, 401, 401, 401, 401) for name, text in bad.items()}
 
 
-async def put(site: Site, job: Owned, state: str) -> Job:
-    """Put the job into a state, past every rule."""
+async def put(site: Site, job: Owned, state: str, sequence: int | None = None) -> Job:
+    """Put the job into a state, past every rule; and to a sequence if one is told."""
 
     def judge(found: Job | None, _prior: object) -> Change:
         assert found is not None
-        return Change(found, replace(found, state=state), None)
+        return Change(found, replace(found, state=state, sequence=sequence or found.sequence), None)
 
     outcome = await site.store.apply(job.uuid, judge)
     assert isinstance(outcome, Change)
@@ -189,3 +199,42 @@ async def test_rotation_and_deletion(site: Site) -> None:
             assert (await site.ask("GET", job.path, token=rotated.json()["token"])).status == 200
         else:
             assert await site.store.find_job(job.uuid) == before, name
+
+
+async def test_cancellation(site: Site) -> None:
+    ann = await site.login("ann")
+    for name in await kinds(site, await site.job(ann)):
+        job = await site.job(ann, for_=name)
+        kind = (await kinds(site, job))[name]
+        fresh = await site.store.find_job(job.uuid)
+        assert fresh is not None
+        for state in STATES:  # nowhere but at the beginning, and there only if nothing has happened
+            before = await put(site, job, state, sequence=1 if state != "CREATED" else 2)
+            answer = await site.ask("POST", f"{job.path}/cancel", token=kind.token)
+            assert answer.status == (409 if kind.cancel == 200 else kind.cancel), (name, state, answer.body)
+            assert await site.store.find_job(job.uuid) == before
+        await put(site, job, "CREATED", sequence=1)
+        answer = await site.ask("POST", f"{job.path}/cancel", token=kind.token)
+        assert answer.status == kind.cancel, (name, answer.body)
+        assert (await site.store.find_job(job.uuid) is None) is (kind.cancel == 200), name
+        for text in (kind.token, job.token):
+            if kind.cancel == 200:  # what is gone and what never was look the same
+                gone = await site.ask("POST", f"{job.path}/cancel", token=text)
+                assert (gone.status, gone.code) == (404, "unknown_job")
+
+
+async def test_reset(site: Site) -> None:
+    job = await site.job(await site.login("ann"))
+    for name, kind in (await kinds(site, job)).items():
+        for state in STATES:
+            for body in (None, {}, {"no_clear_path": True}, {"data": {"no_clear_path": True}}):
+                before = await put(site, job, state)
+                answer = await site.ask("POST", f"{job.path}/reset", token=kind.token, json=body)
+                assert answer.status == kind.reset, (name, state, answer.body)
+                after = await site.store.find_job(job.uuid)
+                assert after is not None
+                if kind.reset == 200:
+                    assert (after.state, after.last_event, after.sequence) == ("CREATED", "ready", before.sequence + 2)
+                    assert (answer.json()["sequence"], answer.json()["token"]) == (after.sequence, None)
+                else:
+                    assert after == before, (name, state)
