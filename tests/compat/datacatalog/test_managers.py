@@ -329,6 +329,10 @@ def test_what_only_an_administrative_token_opens(place: Place) -> None:
             for attempt in (sender.reset, sender.ready):
                 with pytest.raises(InvalidAdminToken):
                     attempt(token=token)
+    forged = f"{place.admin()[:-4]}AAAA"
+    for attempt in (made.reset, made.ready, instance.reset, instance.ready):
+        with pytest.raises(InvalidAdminToken):
+            attempt(token=forged)
     assert names(PipelineJobStore(place.mongodb).find_one_by_uuid(made.uuid)) == ["create"]
     assert instance.handle({"name": "reset"}, place.admin())["state"] == "RESET"
     assert instance.ready(token=place.admin())["state"] == "CREATED"

@@ -131,6 +131,15 @@ def _folder(url: str, account: str) -> Connection:
     return Connection((url, secret, account, admin_key, *said), open_client, None)
 
 
+def _renew_lock() -> None:
+    """Let a child go on whose parent was opening something at the moment of the fork."""
+    global _opening  # noqa: PLW0603 - a lock that a thread of the parent holds is never released here
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 @atexit.register
 def close_all() -> None:
     """Close what this process has opened; a connection that is used again opens again."""

@@ -45,11 +45,11 @@ class EventMethods:
         """Say that the job is done."""
         return self._send("finish", data, token)
 
-    def index(self, data: Any = None, token: str | None = None) -> JobDocument:
+    def index(self, data: Any = None, token: str | None = None, **kwargs: Any) -> JobDocument:
         """Say that the job's outputs are being indexed."""
         return self._send("index", data, token)
 
-    def indexed(self, data: Any = None, token: str | None = None) -> JobDocument:
+    def indexed(self, data: Any = None, token: str | None = None, **kwargs: Any) -> JobDocument:
         """Say that indexing is done."""
         return self._send("indexed", data, token)
 

@@ -89,9 +89,11 @@ class PipelineJobStore:
         self._act("cancel", job_uuid, token)
 
     def reset(
-        self, job_uuid: str, data: Any, token: str | None, *, no_clear_path: bool = False, permissive: bool = False
+        self, job_uuid: Any, data: Any, token: str | None, *, no_clear_path: bool = False, permissive: bool = False
     ) -> JobDocument:
         """Reset a job and make it ready; see ``EventMethods.reset``. Needs an admin token."""
+        if type(job_uuid) is not str:
+            raise no_job(job_uuid)
         client = self._bearing(need_admin(token), "reset")
         payload = {} if data is None else plain(data)
         try:

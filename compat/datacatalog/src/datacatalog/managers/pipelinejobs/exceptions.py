@@ -11,11 +11,13 @@ class ManagedPipelineJobError(Exception):
 
 
 @contextmanager
-def managed() -> Iterator[None]:
-    """Raise as ``ManagedPipelineJobError`` whatever is raised inside."""
+def managed(*plain: type[Exception]) -> Iterator[None]:
+    """Raise as ``ManagedPipelineJobError`` whatever is raised inside, but for the ``plain`` errors."""
     try:
         yield
     except ManagedPipelineJobError:
+        raise
+    except plain:
         raise
     except Exception as error:  # each one goes on, in the one class that users of managers catch
         raise ManagedPipelineJobError(error) from error

@@ -68,7 +68,9 @@ class ManagedPipelineJobInstance(Manager, EventMethods):
         answer = self._send("index", data, token)
         return self._send("indexed", None, token) if transition else answer
 
-    def indexed(self, token: str | None = None, data: Any = None) -> JobDocument:  # type: ignore[override]
+    def indexed(  # type: ignore[override]
+        self, token: str | None = None, data: Any = None, **kwargs: Any
+    ) -> JobDocument:
         """Say that indexing is done."""
         return self._send("indexed", data, token)
 

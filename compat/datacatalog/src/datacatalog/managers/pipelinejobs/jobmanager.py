@@ -13,6 +13,7 @@ from datacatalog.managers.common import Manager
 from datacatalog.managers.pipelinejobs.config import DEFAULT_ARCHIVE_SYSTEM
 from datacatalog.managers.pipelinejobs.exceptions import ManagedPipelineJobError, managed
 from datacatalog.tokens.classes import Token
+from datacatalog.tokens.exceptions import InvalidAdminToken
 
 Params = tuple[tuple[str, bool, str, Any], ...]
 """Name, whether it is required, attribute and default of each."""
@@ -83,14 +84,7 @@ class JobManager(Manager, EventMethods):
     def handle(self, event_name: str, data: Any = None, token: str | None = None, **kwargs: Any) -> JobDocument:
         """Send the event ``event_name``, in whatever case it is written, with ``token`` or the manager's own."""
         with managed():
-            presented = self.token if token is None else token
-            if str(event_name).lower() in ADMIN_EVENTS:
-                need_admin(presented)
-            if self.uuid is None:
-                self.setup()
-                presented = self.token if token is None else token
-            document = {"uuid": self.uuid, "name": event_name, "data": {} if data is None else data}
-            return self._took(self.stores.pipelinejob.handle(document, presented))
+            return self._event(event_name, data, token)
 
     def cancel(self, token: str | None = None) -> None:
         """Take away a job to which nothing has happened since it was made; its own token is enough."""
@@ -116,7 +110,8 @@ class JobManager(Manager, EventMethods):
 
     def ready(self, data: Any = None, token: str | None = None) -> JobDocument:
         """End a reset that is not finished. Needs an administrative token, given here."""
-        return self.handle("ready", data, need_admin(token))
+        with managed(InvalidAdminToken):
+            return self._event("ready", data, need_admin(token))
 
     def serialize_data(self) -> str:
         """The job's data, minified."""
@@ -133,15 +128,22 @@ class JobManager(Manager, EventMethods):
         return self.handle(name, data, token)
 
     def _reset(self, data: Any, token: str | None, *, no_clear_path: bool, permissive: bool) -> JobDocument:
-        presented = need_admin(token)
-        with managed():
+        with managed(InvalidAdminToken):
+            presented = need_admin(token)
             if self.uuid is None:
                 self.setup()
-            assert self.uuid is not None
             answer = self.stores.pipelinejob.reset(
                 self.uuid, data, presented, no_clear_path=no_clear_path, permissive=permissive
             )
             return self._took(answer)
+
+    def _event(self, name: str, data: Any, token: str | None) -> JobDocument:
+        if str(name).lower() in ADMIN_EVENTS:
+            need_admin(self.token if token is None else token)
+        if self.uuid is None:
+            self.setup()
+        document = {"uuid": self.uuid, "name": name, "data": {} if data is None else data}
+        return self._took(self.stores.pipelinejob.handle(document, self.token if token is None else token))
 
     def _find(self, uuid: str) -> JobDocument | None:
         """The job, read for the connection, or with the manager's own token where that says nothing."""
