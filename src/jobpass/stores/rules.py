@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownPrincipal
-from jobpass.records import AdminKey, AuditEntry, Change, Details, Event, Job, Principal, Relation, Replayed, Webhook
+from jobpass.records import (
+    AdminKey,
+    AuditEntry,
+    Change,
+    Details,
+    Event,
+    ImportBatch,
+    Job,
+    LegacyToken,
+    Pipeline,
+    Principal,
+    Relation,
+    Replayed,
+    Standing,
+    Webhook,
+)
 
 _Replaced = Principal | AdminKey | Webhook
 
@@ -37,6 +54,21 @@ def check_answer(
         raise ValueError("the event is out of sequence")
     if event.key is not None and (event.key != key or standing is not None):
         raise ValueError("the event's idempotency key was not looked up, or is taken")
+
+
+def check_import(batch: ImportBatch, standing: Mapping[str, Standing], known: Mapping[str, Pipeline]) -> None:
+    """Return if the batch only adds, and each job's row follows on its history; else ``ValueError``."""
+    uuids = [one.job.uuid for one in batch.jobs] + [pipeline.uuid for pipeline in batch.pipelines]
+    if len(set(uuids)) != len(uuids) or any(uuid in standing or uuid in known for uuid in uuids):
+        raise ValueError("an import does not replace what stands")
+    for one in batch.jobs:
+        if not one.events or one.events[-1].sequence != len(one.events) or one.job.sequence != len(one.events):
+            raise ValueError("the history of an imported job is out of sequence")
+
+
+def still_stands_for(legacy: LegacyToken, job: Job) -> bool:
+    """Whether the job has the serial and root key that it was imported with."""
+    return (legacy.serial, legacy.kid) == (job.serial, job.kid)
 
 
 def links(job: Job, details: Details) -> dict[Relation, frozenset[str]]:

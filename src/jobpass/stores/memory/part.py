@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from jobpass.records import Event, Job, Login, Page, Principal, Webhook
+from jobpass.records import Details, Event, Job, Login, Page, Pipeline, Principal, Webhook
 from jobpass.stores.rules import closed, unknown_principal
 
 T = TypeVar("T")
@@ -16,6 +16,10 @@ class Part:
 
     def __init__(self) -> None:
         self._jobs: dict[str, tuple[int, Job]] = {}
+        self._jobs_made = 0
+        self._histories: dict[str, list[Event]] = {}
+        self._details: dict[str, Details] = {}
+        self._pipelines: dict[str, tuple[int, Pipeline]] = {}
         self._news: list[tuple[str, Event | None]] = []
         self._webhooks: dict[str, Webhook] = {}
         self._logins: dict[int, Login] = {}

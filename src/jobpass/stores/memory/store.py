@@ -13,21 +13,18 @@ from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline,
 from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
+from jobpass.stores.memory.imports import Imports
 from jobpass.stores.memory.part import page
 from jobpass.stores.memory.webhooks import Webhooks
 from jobpass.stores.rules import around, check_answer, held, links, read_cursor, within
 
 
-class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks):
+class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
     """Everything in dictionaries, gone with the process. No method awaits, so each is atomic on its event loop."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._histories: dict[str, list[Event]] = {}
-        self._pipelines: dict[str, tuple[int, Pipeline]] = {}
-        self._details: dict[str, Details] = {}
         self._held: set[str] = set()
-        self._jobs_made = 0
 
     async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
         """As ``ports.JobStore``."""
@@ -45,6 +42,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks):
         if change.after is None:
             del self._jobs[uuid], self._histories[uuid], self._details[uuid]
             self._forget_job(uuid)
+            self._forget_legacy(uuid)
             return
         if change.before is None:
             self._jobs_made += 1

@@ -296,7 +296,8 @@ UPDATE feed SET position = ? WHERE name = 'webhooks'
 WITH news AS MATERIALIZED (
     SELECT event.id, job, job.uuid AS job_uuid, job.pipeline_uuid, job.owner, event.sequence, name, at,
            event.uuid AS message
-      FROM event CROSS JOIN job ON job.id = event.job WHERE event.id > :position AND event.id <= :upto
+      FROM event CROSS JOIN job ON job.id = event.job
+     WHERE event.id > :position AND event.id <= :upto AND credential <> 'import:datacatalog'
 ), heard AS (
     SELECT news.*, webhook.id AS webhook, webhook.owner AS listener, since
       FROM news CROSS JOIN webhook ON webhook.job_uuid = news.job_uuid AND disabled_at IS NULL
@@ -405,3 +406,37 @@ SELECT webhook, count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE 
 DELETE FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL
    AND id <= (SELECT id FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL ORDER BY id DESC
                LIMIT 1 OFFSET :most)
+
+-- find_jobs: the jobs of some uuids (a JSON array), each with its row's number
+SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+  FROM job WHERE uuid IN (SELECT value FROM json_each(?))
+
+-- find_pipelines: the pipelines of some uuids (a JSON array), each with its number
+SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline
+ WHERE uuid IN (SELECT value FROM json_each(?))
+
+-- insert_legacy: what the old token of an imported job is checked with
+INSERT INTO legacy_token (job, serial, kid, salt, fields, until) VALUES (?, ?, ?, ?, ?, ?)
+
+-- find_legacy: the same, as long as the job has the serial and root key that it was imported with
+SELECT legacy_token.serial, legacy_token.kid, salt, fields, until
+  FROM job JOIN legacy_token ON legacy_token.job = job.id
+ WHERE job.uuid = ? AND job.serial = legacy_token.serial AND job.kid = legacy_token.kid
+
+-- count_legacy: how many old tokens live
+SELECT count(*) FROM job JOIN legacy_token ON legacy_token.job = job.id
+ WHERE until > ? AND job.serial = legacy_token.serial AND job.kid = legacy_token.kid
+
+-- end_legacy: forget all old tokens, or those that ended by a time
+DELETE FROM legacy_token WHERE :before IS NULL OR until <= :before RETURNING job
+
+-- find_progress: how far the import of a file came
+SELECT source, documents, digest, counts FROM import_progress WHERE source = ?
+
+-- put_progress: it came further
+INSERT INTO import_progress (source, documents, digest, counts) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (source) DO UPDATE SET documents = ?2, digest = ?3, counts = ?4
+
+-- forget_progress: it has ended
+DELETE FROM import_progress WHERE source = ?

@@ -9,7 +9,18 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass.clock import from_microseconds, to_microseconds
-from jobpass.records import AdminKey, AuditEntry, Credential, Details, Event, Job, Pipeline, Principal, Session
+from jobpass.records import (
+    AdminKey,
+    AuditEntry,
+    Credential,
+    Details,
+    Event,
+    Job,
+    LegacyToken,
+    Pipeline,
+    Principal,
+    Session,
+)
 
 Row = tuple[Any, ...]
 
@@ -300,3 +311,14 @@ def audit_row(entry: AuditEntry) -> Row:
         entry.kid,
         entry.link,
     )
+
+
+def legacy_from(row: Row) -> LegacyToken:
+    """A row of ``find_legacy``."""
+    serial, kid, salt, fields, until = row
+    return LegacyToken(serial if serial >= 0 else serial + _WRAP, kid, salt, fields, from_microseconds(until))
+
+
+def legacy_row(job: int, legacy: LegacyToken) -> Row:
+    """The bindings of ``insert_legacy``; ``job`` is the number of the job's row."""
+    return job, _signed(legacy.serial), legacy.kid, legacy.salt, legacy.fields, to_microseconds(legacy.until)

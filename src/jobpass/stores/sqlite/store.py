@@ -24,6 +24,7 @@ from jobpass.stores.sqlite.backup import copy_database
 from jobpass.stores.sqlite.calls import Apply
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
 from jobpass.stores.sqlite.holds import hold_name
+from jobpass.stores.sqlite.imports import Imports
 from jobpass.stores.sqlite.links import linked_jobs
 from jobpass.stores.sqlite.part import chosen, filtered, page
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
@@ -52,7 +53,7 @@ _FILTERS: Final = {
 }
 
 
-class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks):
+class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
     """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
