@@ -19,6 +19,7 @@ import apsw
 import pytest
 
 import jobpass
+from jobpass import compose
 
 PASSWORD = "correct-horse-battery"
 MEMBERS = {"id": "p", "name": "p", "components": [], "processing_levels": []}
@@ -278,6 +279,20 @@ def test_the_settings_in_force_tell_where_they_stand(place: Place, here: Any, sh
     assert shown["host"]["from"] == "default"
     shell.variables["JOBPASS_NODE"] = "No Good"
     assert here("settings", "--data", place.data).returncode == 7
+
+
+def test_what_opens_an_archive_is_shown_nowhere(place: Place, here: Any, shell: Any) -> None:
+    system = {"url": "s3://bucket", "options": {"secret": "canary"}}
+    shell.variables["JOBPASS_ARCHIVES"] = json.dumps({"cold": system})
+    hidden = {"cold": {"url": "s3://bucket", "roots": ["/products"], "options": {"secret": "(hidden)"}}}
+    shown = here.json("settings", "--data", place.data)
+    assert shown["archives"] == {"value": hidden, "from": "environment JOBPASS_ARCHIVES"}
+    assert "canary" not in here.good("settings", "--data", place.data)
+    with compose.serving(place.data, environ=shell.variables):
+        pass
+    with place.open() as client:
+        latest = list(client.iter_audit(name="server.started"))
+    assert [entry.data["settings"]["archives"] for entry in latest if entry.data["settings"]["archives"]] == [hidden]
 
 
 def test_one_operator_may_approve_alone_only_where_init_said_so(here: Any, shell: Any) -> None:

@@ -26,7 +26,8 @@ _PASS: Final = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 Mount = tuple[str, int]
 """Where a file is kept: on Linux the number of the mount, which tells bind mounts of one device apart."""
 
-_MOUNT_ID: Final = re.compile(r"^mnt_id:\s*(\d+)$", re.MULTILINE)
+_MOUNT_ID: Final = re.compile(rb"^mnt_id:\s*(\d+)$", re.MULTILINE)
+_ABOUT_BYTES: Final = 4096
 
 
 class BoundaryError(OSError):
@@ -50,13 +51,14 @@ def _opened_root(base: str, root: Sequence[str]) -> Iterator[int]:
 
 @contextmanager
 def opened_parent(base: str, root: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, Mount]]:
-    """A descriptor of the directory that holds the last name, and the mount that all below the root must be on.
+    """A descriptor of the directory that holds the last name, and the root's mount, which the last must be on.
 
-    Raises ``ArchiveFailed`` without the root, ``OSError`` for what is wrong below it.
+    No way down leads back to a mount that was left. Raises ``ArchiveFailed`` without the root, ``OSError`` for what is
+    wrong below it.
     """
     with _opened_root(base, root) as top:
         mount = mount_of(top)
-        parent = _descend(os.dup(top), names[:-1], mount)
+        parent = _descend(os.dup(top), names[:-1])
         try:
             yield parent, mount
         finally:
@@ -72,17 +74,17 @@ def told(error: OSError) -> ArchiveFailed:
 
 def mount_of(descriptor: int) -> Mount:
     """The mount that an open file is on."""
-    with suppress(FileNotFoundError):  # no Linux
-        found = _MOUNT_ID.search(Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii"))
+    with suppress(FileNotFoundError), Path(f"/proc/self/fdinfo/{descriptor}").open("rb", buffering=0) as about:
+        found = _MOUNT_ID.search(about.read(_ABOUT_BYTES) or b"")
         if found:
             return "mount", int(found[1])
     return "device", os.fstat(descriptor).st_dev
 
 
-def open_entry(name: str, flags: int, directory: int, mount: Mount | None = None) -> int:
+def open_entry(name: str, flags: int, directory: int, mount: Mount | None) -> int:
     """The descriptor of an entry of a directory.
 
-    Raises ``NotADirectoryError`` for a link, whatever else the flags ask, ``BoundaryError`` for another mount than the
+    Raises ``NotADirectoryError`` for a link, whatever else the flags ask, and ``BoundaryError`` for another mount than
     one that is given.
     """
     try:
@@ -113,11 +115,11 @@ def open_directory(name: str, parent: int, mount: Mount, *, writing: bool) -> in
         os.close(passing)
 
 
-def _descend(descriptor: int, names: Sequence[str], mount: Mount | None = None) -> int:
-    """The directory that the names lead to, on the mount if one is given; closes the descriptor that it was given."""
+def _descend(descriptor: int, names: Sequence[str]) -> int:
+    """The directory that the names lead to; closes the descriptor that it was given."""
     for name in names:
         try:
-            below = open_entry(name, _PASS, descriptor, mount)
+            below = open_entry(name, _PASS, descriptor, None)
         finally:
             os.close(descriptor)
         descriptor = below
