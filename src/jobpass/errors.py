@@ -18,6 +18,7 @@
     │   ├── UnknownPipeline
     │   ├── UnknownPrincipal
     │   ├── UnknownCredential
+    │   ├── UnknownWebhook
     │   └── UnknownRoute
     ├── WrongMethod             the route exists, the verb does not
     ├── Conflict                the request is sound, the present state forbids it
@@ -166,6 +167,12 @@ class UnknownCredential(NotFound):
     """No such credential for this caller."""
 
     code = "unknown_credential"
+
+
+class UnknownWebhook(NotFound):
+    """No such webhook for this caller."""
+
+    code = "unknown_webhook"
 
 
 class UnknownRoute(NotFound):

@@ -27,7 +27,7 @@ from jobpass.server.route import Route
 from jobpass.server.routes import ROUTES
 from jobpass.wire import paths
 from jobpass.wire.problems import TABLE
-from support.samples import make_things, send
+from support.samples import WEBHOOK_URL, make_things, send
 from support.site import PIPELINE, Site
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -89,6 +89,8 @@ async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_si
         "/api/pipelinejobs/{uuid}/reset",
         "/api/pipelinejobs/{uuid}/token/rotate",
         "/api/admin-keys/{id}/revoke",
+        "/api/webhooks/{id}/rotate",
+        "/api/webhooks/{id}/dead-letters/retry",
     ]
 
 
@@ -116,7 +118,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     """With a pipeline, a job, an author, and a request for an admin key."""
     folder: Path = tmp_path_factory.mktemp("openapi") / "data"
     asyncio.run(init_data(folder, EMAIL, PASSWORD, environ={}))
-    with serving(folder, environ={}) as url, httpx2.Client(base_url=url) as http:
+    loopback = {"JOBPASS_WEBHOOK_NETWORKS": '["127.0.0.0/8"]'}
+    with serving(folder, environ=loopback) as url, httpx2.Client(base_url=url) as http:
 
         def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
             return http.post(path, json=body).raise_for_status().json()
@@ -126,6 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
         pipeline = post("/api/pipelines", PIPELINE)["uuid"]
         segments = {
             "pipelines": pipeline,
+            "webhooks": post("/api/webhooks", {"url": WEBHOOK_URL, "pipeline_uuid": pipeline})["id"],
             "jobs": post("/api/pipelinejobs", {"pipeline_uuid": pipeline, "data": {}})["uuid"],
             "admin_keys": post("/api/admin-keys", {"use_case": "x", "storage": "y"})["id"],
             "accounts": str(post("/api/users", {"email": "ann@example.org", "password": PASSWORD})["id"]),

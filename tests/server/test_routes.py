@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobpass.server.routes import ROUTES
 from support.site import PASSWORD, PIPELINE, Site
 
@@ -149,6 +151,63 @@ async def test_jobs_are_listed_to_whom_they_belong(site: Site) -> None:
     assert await listed(ann, f"?limit=2&after={first['next']}") == hers[2:]
 
 
+async def test_what_a_job_says_of_itself_is_kept_byte_for_byte(site: Site) -> None:
+    ann = await site.login("ann")
+    sample, pipeline = "103246e1-bcdf-5b6e-a8dc-4c7e81b91141", await site.pipeline(ann)
+    body = (
+        b'{"pipeline_uuid":"%b","data":{ },"acted_on":["%b"],"archive_patterns":[ "a$",{"level" : 1.50}],'
+        b'"attributes":{"n":1.10, "deep":[[]]},"archive_path":"//a//b/"}' % (pipeline.encode(), sample.encode())
+    )
+    made = await site.ask("POST", "/api/pipelinejobs", token=ann, body=body)
+    assert made.status == 200, made.body
+    shown = await site.ask("GET", f"/api/pipelinejobs/{made.json()['uuid']}", token=made.json()["token"])
+    for part in (
+        b'"archive_patterns":[ "a$",{"level" : 1.50}]',
+        b'"attributes":{"n":1.10, "deep":[[]]}',
+        b'"product_patterns":[]',
+        b'"archive_path":"/a/b"',
+        b'"generated_by":["%b"]' % pipeline.encode(),
+        b'"acted_on":["%b"]' % sample.encode(),
+    ):
+        assert part in shown.body
+        assert part in made.body
+    listed = await site.ask("GET", f"/api/pipelinejobs?acted_on={sample}", token=ann)
+    assert [job["uuid"] for job in listed.json()["jobs"]] == [made.json()["uuid"]]
+    assert b"attributes" not in listed.body
+    for query in ("child_of=", f"child_of={sample}&child_of={sample}", "acted_on=%00", f"acted_to={sample}"):
+        answer = await site.ask("GET", f"/api/pipelinejobs?{query}", token=ann)
+        assert (answer.status, list(answer.json()["detail"]["query"])) == (422, [query.partition("=")[0]]), query
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b'{"x":1}', b'{"no_clear_path":1}', b'{"no_clear_path":true,"data":[]}', b'{"data":1,"data":1}', b"{"],
+)
+async def test_a_reset_that_cannot_be_read_resets_nothing(site: Site, body: bytes) -> None:
+    job = await site.job(await site.login("ann"))
+    answer = await site.ask("POST", f"{job.path}/reset", token=await site.admin(), body=body)
+    assert (answer.status, answer.code) == (422, "invalid_input")
+    for headers in ([(b"idempotency-key", b"a b")], [(b"idempotency-key", b"a")] * 2):
+        refused = await site.ask("POST", f"{job.path}/reset", token=await site.admin(), headers=headers)
+        assert (refused.status, list(refused.json()["detail"]["header"])) == (422, ["Idempotency-Key"])
+    found = await site.store.find_job(job.uuid)
+    assert found is not None
+    assert found.sequence == 1
+
+
+async def test_a_reset_again_with_its_key_is_the_first_one(site: Site) -> None:
+    job, admin = await site.job(await site.login("ann")), await site.admin()
+    key = [(b"idempotency-key", b"k" * 255)]
+    first = await site.ask("POST", f"{job.path}/reset", token=admin, json={"data": [1.50]}, headers=key)
+    assert (first.status, first.json()["last_event"], first.json()["token"]) == (200, "ready", None)
+    again = await site.ask("POST", f"{job.path}/reset", token=admin, json={"data": [1.50]}, headers=key)
+    assert again.json() == first.json()
+    other = await site.ask("POST", f"{job.path}/reset", token=admin, json={"data": [2]}, headers=key)
+    assert (other.status, other.code) == (409, "idempotency_conflict")
+    history = (await site.ask("GET", f"{job.path}/history", token=job.token)).json()["events"]
+    assert [event["name"] for event in history] == ["create", "reset", "ready"]
+
+
 async def test_health_and_readiness_need_nobody(site: Site) -> None:
     assert (await site.ask("GET", "/health")).json() == {"message": "ok"}
     assert (await site.ask("GET", "/ready")).json() == {"message": "ready"}
@@ -174,6 +233,7 @@ async def test_no_row_of_the_table_is_left_out_here() -> None:
     """A new route makes this fail, until it has a test."""
     assert sorted(f"{route.method} {route.template}" for route in ROUTES) == [
         "DELETE /api/pipelinejobs/{uuid}",
+        "DELETE /api/webhooks/{id}",
         "GET /api/admin-keys",
         "GET /api/admin-keys/lifetime",
         "GET /api/admin-keys/{id}",
@@ -188,6 +248,9 @@ async def test_no_row_of_the_table_is_left_out_here() -> None:
         "GET /api/pipelines/{uuid}",
         "GET /api/users",
         "GET /api/users/{id}",
+        "GET /api/webhooks",
+        "GET /api/webhooks/{id}",
+        "GET /api/webhooks/{id}/dead-letters",
         "GET /health",
         "GET /metrics",
         "GET /openapi.json",
@@ -210,6 +273,11 @@ async def test_no_row_of_the_table_is_left_out_here() -> None:
         "POST /api/users/{id}/disable",
         "POST /api/users/{id}/enable",
         "POST /api/users/{id}/password",
+        "POST /api/webhooks",
+        "POST /api/webhooks/{id}/dead-letters/retry",
+        "POST /api/webhooks/{id}/enable",
+        "POST /api/webhooks/{id}/ping",
+        "POST /api/webhooks/{id}/rotate",
         "POST /oauth/introspect",
         "POST /oauth/revoke",
         "PUT /api/admin-keys/{id}",

@@ -14,8 +14,12 @@ PUBLIC = {paths.LOGIN, paths.HEALTH, paths.READY, paths.OPENAPI}
 """Templates that ask for no token: log in, health, and a document that is the same everywhere."""
 
 
+WEBHOOK_URL = "http://127.0.0.1:9/"
+"""Nobody is there, and nothing is sent."""
+
+
 class Things(NamedTuple):
-    """What there is in a site: the login tokens of an author and an operator, her job, her request for an admin key."""
+    """What there is in a site: an author's and an operator's login token; her job, request for a key and webhook."""
 
     ann: str
     olga: str
@@ -23,6 +27,7 @@ class Things(NamedTuple):
     pipeline: str
     key_id: str
     key_hash: str
+    webhook: str
 
 
 async def make_things(site: Site) -> Things:
@@ -31,12 +36,14 @@ async def make_things(site: Site) -> Things:
     job = await site.job(ann)
     asked = {"use_case": "repair", "storage": "a vault", "lifetime_seconds": 600}
     key = (await site.ask("POST", "/api/admin-keys", token=ann, json=asked)).json()
-    return Things(ann, olga, job, await site.pipeline(ann), key["id"], key["request_hash"])
+    hook = (await site.ask("POST", "/api/webhooks", token=ann, json={"url": WEBHOOK_URL, "job_uuid": job.uuid})).json()
+    return Things(ann, olga, job, await site.pipeline(ann), key["id"], key["request_hash"], hook["id"])
 
 
 def sample(route: Route, things: Things) -> tuple[str, Any]:
     """The path and the body (JSON, or members of a form) of a sound request; the body is None if there is none."""
     segment = {"jobs": things.job.uuid, "pipelines": things.pipeline, "admin_keys": things.key_id, "accounts": "1"}
+    segment["webhooks"] = things.webhook
     place = route.handler.__module__.rpartition(".")[2]
     path = re.sub(r"\{\w+\}", segment.get(place, ""), route.template)
     bodies: dict[str, Any] = {
@@ -55,6 +62,9 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
         paths.ADMIN_KEY_REVOKE: {"reason": "lost"},
         paths.INTROSPECT: {"token": things.job.token},
         paths.REVOKE: {"token": things.job.token},
+        paths.WEBHOOKS: {"url": WEBHOOK_URL, "job_uuid": things.job.uuid},
+        paths.WEBHOOK_ROTATE: {"grace_seconds": 1},
+        paths.WEBHOOK_RETRY: {"ids": [1]},
     }
     return path, bodies[route.template] if route.body is not None else None
 

@@ -13,7 +13,9 @@ from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import Clock, FixedClock
 from jobpass.lifecycle.standard import STANDARD
-from jobpass.ports import Store
+from jobpass.outbox.addresses import Allowed
+from jobpass.outbox.places import Places
+from jobpass.ports import Destinations, Store
 from jobpass.server.app import App, create_app
 from jobpass.tokens.attenuate import admin_token
 from jobpass.tokens.keyring import Keyring
@@ -112,11 +114,25 @@ class Site(NamedTuple):
         return await self.ask("POST", job.events, token=job.token, json={"name": name, **more})
 
 
-def make_site(store: Store, clock: Clock | None = None, keyring: Keyring | None = None) -> Site:
-    """A fresh one, with passwords that cost little."""
+def make_site(
+    store: Store,
+    clock: Clock | None = None,
+    keyring: Keyring | None = None,
+    destinations: Destinations | None = None,
+) -> Site:
+    """A fresh one, with passwords that cost little; webhooks may lead to 127.0.0.0/8 unless told."""
     keyring = keyring or Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
     clock = clock or FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC))
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    authority = Authority(store, keyring, STANDARD, passwords, clock, secrets.token_bytes, archives=FileArchives())
+    authority = Authority(
+        store,
+        keyring,
+        STANDARD,
+        passwords,
+        clock,
+        secrets.token_bytes,
+        archives=FileArchives(),
+        destinations=destinations or Places(Allowed(["127.0.0.0/8"])),
+    )
     app = create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES)
     return Site(Asker(app), app, authority, store, keyring, clock)

@@ -17,7 +17,9 @@ from jobpass.authority.jobs import Jobs
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.rekey import rekey
 from jobpass.authority.resetting import Resetting, Underway
+from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
+from jobpass.authority.webhooks import Webhooks
 from jobpass.ids import namespace
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.ports import Archives, Randomness, Store
+    from jobpass.ports import Archives, Destinations, Randomness, Store
     from jobpass.tokens.keyring import Keyring, KeyState
 
 
@@ -37,6 +39,7 @@ class Authority:
     ``node`` names the audit chain that it writes; ``admin_lifetime_seconds`` is the lifetime of an admin key that asks
     for none; ``single_operator`` lets an operator approve an own request. ``archives`` are where jobs put what they
     made. ``uuid_domain`` is the DNS name in whose namespace the uuids of jobs and pipelines are made.
+    ``destinations`` says where webhooks may lead; without it none is made.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Authority:
         admin_lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS,
         single_operator: bool = False,
         uuid_domain: str = "sd2e.org",
+        destinations: Destinations | None = None,
     ) -> None:
         self._store = store
         self._passwords = passwords
@@ -65,6 +69,7 @@ class Authority:
         self._single_operator = single_operator
         self._namespace = namespace(uuid_domain)
         self._underway = Underway()
+        self._destinations = destinations
         self.lifecycles = lifecycles
         self._join(keyring)
 
@@ -92,6 +97,10 @@ class Authority:
             self._archives,
             self._namespace,
         )
+        self.webhooks = Webhooks(
+            store, gate, keyring, self.lifecycles, self.audit, clock, randomness, self._destinations
+        )
+        self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,
             gate,

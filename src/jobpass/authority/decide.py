@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.policy import ANY_JOB_ACTIONS, KIND_ACTIONS, OWN_JOB_ACTIONS, ROLE_ACTIONS
-from jobpass.records import Job
+from jobpass.records import Job, Principal
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import check_caveats
 
@@ -106,9 +106,14 @@ def _about_owner(bearer: Bearer, access: Access, job: Job | None) -> list[Object
     if access.action not in ROLE_ACTIONS[principal.role]:
         objections.append(Objection("policy", f"the role {principal.role} does not allow {access.action}"))
     if job is not None:
-        allowed = OWN_JOB_ACTIONS if job.owner == principal.id else ANY_JOB_ACTIONS[principal.role]
+        allowed = on_job_of(principal, job.owner)
         if "jobs.read" not in allowed:
             objections.append(Objection("hidden", "the job belongs to somebody else"))
         elif access.action not in allowed:
             objections.append(Objection("policy", f"{access.action} on somebody else's job"))
     return objections
+
+
+def on_job_of(principal: Principal, owner: int) -> frozenset[str]:
+    """What the principal may do on a job of this owner, as far as the role allows it at all."""
+    return OWN_JOB_ACTIONS if owner == principal.id else ANY_JOB_ACTIONS[principal.role]

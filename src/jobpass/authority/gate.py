@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass.authority.chain import link
-from jobpass.authority.decide import Allowed, Denied, decide
+from jobpass.authority.decide import Allowed, Denied, decide, on_job_of
 from jobpass.errors import (
     Conflict,
     Error,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Judge
+    from jobpass.records import Principal
     from jobpass.tokens.keyring import Keyring
 
 
@@ -73,6 +74,10 @@ class Gate:
             refusal = _refusal(decision, access)
             if not isinstance(refusal, DeniedError):
                 raise refusal
+
+    def may_be_told(self, principal: Principal, owner: int) -> bool:
+        """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
+        return principal.active and "jobs.read" in on_job_of(principal, owner)
 
     def judge_event(self, bearer: Bearer, job_uuid: str, submission: Submission) -> Judge:
         """The judge of an event: authorise, look for a replay, step, link."""

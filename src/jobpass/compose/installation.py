@@ -25,6 +25,8 @@ from jobpass.compose.folder import (
     sync,
 )
 from jobpass.errors import SetupError
+from jobpass.outbox.addresses import Allowed
+from jobpass.outbox.places import Places
 from jobpass.settings import KEYRING_VARIABLE, Settings, add_to_file, environment, load
 
 if TYPE_CHECKING:
@@ -164,6 +166,7 @@ def join(
         single_operator=settings.single_operator,
         archives=open_archives(settings),
         uuid_domain=settings.uuid_domain,
+        destinations=Places(Allowed(settings.webhook_networks)),
     )
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jobpass.compose.folder import KEYRING, read_keyring
-from jobpass.compose.installation import open_authority
+from jobpass.compose.installation import open_installation
+from jobpass.compose.outgoing import make_outbox
 from jobpass.errors import Error, StoreUnavailable
 from jobpass.settings import KEYRING_VARIABLE, Settings, environment, load
 
@@ -44,7 +45,8 @@ def serve(folder: Path, settings: Settings, ready: Ready) -> None:
 async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mapping[str, str] | None = None) -> None:
     from jobpass.server import run
 
-    async with open_authority(folder, environ=environ, settings=settings) as authority:
+    async with open_installation(folder, environ=environ, settings=settings) as opened:
+        authority = opened.authority
         try:
             await authority.audit.record("server.started", settings=settings.shown())
         except StoreUnavailable as error:  # a full disk must not keep the server from being started and read from
@@ -62,6 +64,7 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
                 keyfile=Path(settings.keyfile) if settings.keyfile else None,
                 metrics_port=settings.metrics_port,
                 ready=ready,
+                beside=make_outbox(opened, settings).run,
             )
         finally:
             for task in aside:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from jobpass.errors import InvalidInput
 from jobpass.server import present
-from jobpass.server.body import read_body
+from jobpass.server.body import read_told
 from jobpass.server.call import Call
 from jobpass.server.query import limit
 from jobpass.wire.power import (
@@ -19,8 +18,7 @@ from jobpass.wire.power import (
     NewAdminKey,
     Revocation,
 )
-from jobpass.wire.problems import scrub
-from jobpass.wire.strict import BODY, decode
+from jobpass.wire.strict import decode
 
 _new = msgspec.json.Decoder(NewAdminKey)
 _approval = msgspec.json.Decoder(Approval)
@@ -30,7 +28,7 @@ _revocation = msgspec.json.Decoder(Revocation)
 
 async def request(call: Call) -> AdminKeyAnswer:
     """``POST /api/admin-keys``"""
-    wanted = decode(await _told(call), _new)
+    wanted = decode(await read_told(call), _new)
     key = await call.authority.admin_keys.request(
         call.bearer, wanted.use_case, wanted.storage, wanted.lifetime_seconds, wanted.scope
     )
@@ -56,7 +54,7 @@ async def show(call: Call) -> AdminKeyAnswer:
 
 async def change(call: Call) -> AdminKeyAnswer:
     """``PUT /api/admin-keys/{id}``"""
-    wanted = decode(await _told(call), _new)
+    wanted = decode(await read_told(call), _new)
     key = await call.authority.admin_keys.change(
         call.bearer, call.id, wanted.use_case, wanted.storage, wanted.lifetime_seconds, wanted.scope
     )
@@ -65,13 +63,13 @@ async def change(call: Call) -> AdminKeyAnswer:
 
 async def approve(call: Call) -> AdminKeyAnswer:
     """``POST /api/admin-keys/{id}/approve``"""
-    approval = decode(await _told(call), _approval)
+    approval = decode(await read_told(call), _approval)
     return present.admin_key(await call.authority.admin_keys.approve(call.bearer, call.id, approval.request_hash))
 
 
 async def deny(call: Call) -> AdminKeyAnswer:
     """``POST /api/admin-keys/{id}/deny``"""
-    denial = decode(await _told(call), _denial)
+    denial = decode(await read_told(call), _denial)
     return present.admin_key(await call.authority.admin_keys.deny(call.bearer, call.id, denial.reason))
 
 
@@ -82,14 +80,6 @@ async def collect(call: Call) -> CollectedKey:
 
 async def revoke(call: Call) -> AdminKeyAnswer:
     """``POST /api/admin-keys/{id}/revoke``: the body may be absent."""
-    body = await _told(call)
+    body = await read_told(call)
     revocation = decode(body, _revocation) if body else Revocation()
     return present.admin_key(await call.authority.admin_keys.revoke(call.bearer, call.id, revocation.reason))
-
-
-async def _told(call: Call) -> bytes:
-    """The body, which others will read and the audit keeps: ``InvalidInput`` if something in it could be a token."""
-    body = await read_body(call)
-    if scrub(body) != body:
-        raise InvalidInput.at(BODY, "holds a token; whoever reads it could use it")
-    return body

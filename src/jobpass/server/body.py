@@ -10,6 +10,7 @@ import msgspec
 
 from jobpass.errors import InvalidInput, TooLarge, WrongContentType
 from jobpass.wire.power import TokenForm
+from jobpass.wire.problems import scrub
 from jobpass.wire.strict import BODY
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ async def read_body(call: Call, media_type: str = "application/json") -> bytes:
         raise InvalidInput.at(BODY, "did not come in time")
     if body:
         _check_type(call, media_type)
+    return body
+
+
+async def read_told(call: Call) -> bytes:
+    """The body, which others will read or the audit keeps: ``InvalidInput`` if something in it could be a token."""
+    body = await read_body(call)
+    if scrub(body) != body:
+        raise InvalidInput.at(BODY, "holds a token; whoever reads it could use it")
     return body
 
 

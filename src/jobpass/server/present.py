@@ -27,6 +27,7 @@ from jobpass.wire.power import (
     LifecycleState,
     UserAnswer,
 )
+from jobpass.wire.webhooks import DeadLetter, WebhookAnswer
 
 if TYPE_CHECKING:
     from jobpass.authority.accounts import LoggedIn
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from jobpass.authority.jobs import Accepted, Found
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.records import AdminKey, AuditEntry, Event, Job, Page, Pipeline, Principal, Session
+    from jobpass.records import AdminKey, AuditEntry, Delivery, Event, Job, Page, Pipeline, Principal, Session, Webhook
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -201,6 +202,39 @@ def audit_entry(entry: AuditEntry) -> AuditAnswer:
         entry.subject,
         Raw(entry.data),
         entry.link.hex(),
+    )
+
+
+def webhook(record: Webhook, **more: Any) -> WebhookAnswer:
+    """A webhook; ``more`` are its counts, or its secret where one is given out."""
+    return WebhookAnswer(
+        id=record.id,
+        owner=record.owner,
+        url=record.url,
+        job_uuid=record.job_uuid,
+        pipeline_uuid=record.pipeline_uuid,
+        events=list(record.events),
+        created_at=record.created_at,
+        previous_until=record.previous_until,
+        failing_since=record.failing_since,
+        disabled_at=record.disabled_at,
+        reason=record.reason,
+        **more,
+    )
+
+
+def dead_letter(record: Delivery) -> DeadLetter:
+    """Something that was given up."""
+    return DeadLetter(
+        record.id,
+        record.message,
+        record.job_uuid,
+        record.sequence,
+        record.event,
+        record.made_at,
+        record.attempts,
+        record.dead_at,
+        record.last_error,
     )
 
 

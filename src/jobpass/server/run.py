@@ -58,13 +58,14 @@ async def serve(
     keyfile: Path | None = None,
     metrics_port: int | None = None,
     ready: Ready | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT (or cancellation), then close the application's authority.
 
     ``port`` 0 takes a free one; ``ready`` is called with host and port once connections are accepted. With a
     ``certfile`` (chain and, unless ``keyfile`` has it, the unlocked key; PEM) it speaks TLS. ``metrics_port`` shows the
     metrics to everybody on this machine. Raises ``SetupError`` if it cannot listen there or use the certificate; the
-    authority is closed then too.
+    authority is closed then too. ``beside`` is run while it serves, and cancelled before the authority is closed.
     """
     try:
         with contextlib.ExitStack() as listeners:
@@ -75,14 +76,20 @@ async def serve(
                 listener = listeners.enter_context(_listen(METRICS_HOST, metrics_port))
                 servers.append((Server(MetricsApp(app.counters), listener), listener))
             _allow_files()
-            await _serve(app, servers)
+            await _serve(app, servers, beside)
     finally:
         await app.authority.close()
 
 
-async def _serve(app: App, servers: list[tuple[Server, socket.socket]]) -> None:
+async def _serve(
+    app: App,
+    servers: list[tuple[Server, socket.socket]],
+    beside: Callable[[], Coroutine[Any, Any, None]] | None,
+) -> None:
     main = servers[0][0]
-    chores = asyncio.create_task(_chores(app, main))
+    chores = [asyncio.create_task(_chores(app, main))]
+    if beside is not None:
+        chores.append(asyncio.create_task(beside()))
     others = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers[1:]]
     try:
         with _signals(main):
@@ -95,8 +102,9 @@ async def _serve(app: App, servers: list[tuple[Server, socket.socket]]) -> None:
     finally:
         for server, _ in servers[1:]:
             server.should_exit = True
-        chores.cancel()
-        await asyncio.wait([chores, *others])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.wait([*chores, *others])
 
 
 class Server(uvicorn.Server):

@@ -43,6 +43,7 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.UnknownPipeline: (404, "unknown_pipeline"),
     errors.UnknownPrincipal: (404, "unknown_principal"),
     errors.UnknownCredential: (404, "unknown_credential"),
+    errors.UnknownWebhook: (404, "unknown_webhook"),
     errors.UnknownRoute: (404, "unknown_route"),
     errors.WrongMethod: (405, "wrong_method"),
     errors.Conflict: (409, "conflict"),
