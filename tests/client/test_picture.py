@@ -17,6 +17,7 @@ import jobpass
 from jobpass.client import graphviz
 from jobpass.client.picture import lifecycle_of, picture
 from jobpass.errors import InvalidInput, SetupError, UnexpectedAnswer
+from jobpass.lifecycle.parse import parse
 from jobpass.lifecycle.standard import COMPUTE, PIPELINE, STANDARD
 from jobpass.server import present
 from jobpass.wire.power import LifecycleAnswer
@@ -116,8 +117,20 @@ def test_a_given_state_wins_over_the_history() -> None:
     assert title == "Lifecycle pipeline, now FAILED"
 
 
+BARE = parse("""
+name = "bare"
+initial = "off"
+[states]
+off = ""
+on = ""
+[events.switch]
+moves = [{ from = "off", to = "on" }, { from = "on", to = "off" }]
+""")
+REVIEW = parse((Path(__file__).parents[2] / "examples" / "lifecycles" / "review.toml").read_text())
+
+
 @with_graphviz
-@pytest.mark.parametrize("lifecycle", STANDARD, ids=lambda lifecycle: lifecycle.name)
+@pytest.mark.parametrize("lifecycle", [*STANDARD, REVIEW, BARE], ids=lambda lifecycle: lifecycle.name)
 def test_graphviz_lays_all_of_it_out(lifecycle: Any) -> None:
     drawn = picture(lifecycle, [])
     assert drawn.layout == "graphviz"

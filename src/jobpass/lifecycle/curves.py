@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 PARTS: Final = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
 """Of a curve, from the best place for its label to the worst."""
-_SAMPLES: Final = 32  # points of a curve that labels keep off
+_SAMPLES: Final = 24  # points of a curve that labels keep off
 _GRID: Final = 40  # pixels
 _CROSSED: Final = 4.0  # places that a label moves on rather than cover another line
 
@@ -83,14 +83,10 @@ class Curve:
         return [_along(*pair, part) for pair in [*pairwise(self.points)][::2] for part in PARTS]
 
     def samples(self) -> Iterable[Point]:
-        """Points close to each other."""
-        for at, (start, end) in enumerate(pairwise(self.points)):
+        """Points close to each other between the columns, where labels stand."""
+        for start, end in [*pairwise(self.points)][::2]:
             for n in range(_SAMPLES):
-                part = n / _SAMPLES
-                if at % 2:
-                    yield start[0] + (end[0] - start[0]) * part, start[1]
-                else:
-                    yield _along(start, end, part)
+                yield _along(start, end, n / _SAMPLES)
 
 
 def _along(start: Point, end: Point, part: float) -> Point:

@@ -29,12 +29,14 @@ def dot(lifecycle: Lifecycle, seen: Marks) -> str:
     """The whole graph."""
     shown = labels(lifecycle, seen)
     ids = _ids(lifecycle, shown)
-    title = _bold(html.escape(heading(lifecycle, seen)), INK)
-    signs = f'<font point-size="{_SMALL}" color="{EDGE}">{"   ".join(_signs(lifecycle, seen, shown))}</font>'
+    title = _bold(html.escape(heading(lifecycle, seen)), INK) + _LEFT
+    signs = "   ".join(_signs(lifecycle, seen, shown))
+    if signs:  # graphviz refuses an empty <font>
+        title += f'{_SPACE}{_LEFT}<font point-size="{_SMALL}" color="{EDGE}">{signs}</font>{_LEFT}'
     lines = [
         f"digraph {_GRAPH} {{",
         f'  graph [rankdir=LR, nodesep=0.3, ranksep=0.55, pad=0.3, bgcolor="{WHITE}", fontname="{_FONT}",'
-        f" fontsize={_NAME}, labelloc=t, labeljust=l, label=<{title}{_LEFT}{_SPACE}{_LEFT}{signs}{_LEFT} <br/>>];",
+        f" fontsize={_NAME}, labelloc=t, labeljust=l, label=<{title} <br/>>];",
         f'  node [shape=box, style="rounded,filled", fontname="{_FONT}", fontsize={_NAME}, margin="0.18,0.11"];',
         f'  edge [fontname="{_FONT}", fontsize={_SMALL}, arrowsize=0.7];',
         f'  {_START} [shape=circle, width=0.11, fixedsize=true, style=filled, color="{INK}", label=""];',

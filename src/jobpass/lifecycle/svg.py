@@ -41,6 +41,7 @@ _MARGIN: Final = 28.0
 _TOP: Final = 56.0
 _LEAST: Final = 520.0  # pixels; a narrower picture would wrap its legend too often
 _WRAP: Final = 24  # characters
+_MANY: Final = 300  # lines; among more there is no place where a label covers none
 _KEEPS: Final = "↻ "
 
 
@@ -122,8 +123,9 @@ def _columns(
 
 
 def _edges(picture: _Picture, plan: Layout, found: dict[Edge, Curve]) -> None:
-    for edge, curve in found.items():
-        picture.ground.run(edge, curve)
+    if len(found) <= _MANY:
+        for edge, curve in found.items():
+            picture.ground.run(edge, curve)
     # What the job has done is drawn last, and so lies above the rest.
     for edge in sorted(found, key=lambda edge: line_colour(picture.shown.between[edge]) == SEEN):
         _edge(picture, edge, found[edge], turned=edge in plan.turned)
