@@ -252,6 +252,19 @@ def test_the_way_up_is_only_to_where_one_came_from(disk: Disk) -> None:
         cursor.close()
 
 
+@pytest.mark.parametrize("writing", [True, False])
+def test_what_was_a_directory_when_listed_is_not_entered_as_a_link(disk: Disk, writing: bool) -> None:
+    (disk.job / "sub").symlink_to(disk.outside)
+    descriptor = os.open(disk.job, os.O_RDONLY | os.O_DIRECTORY)
+    cursor = Cursor(descriptor, mount_of(descriptor))
+    try:
+        with pytest.raises(NotADirectoryError):
+            cursor.enter("sub", writing=writing)
+        assert sorted(os.listdir(cursor.descriptor)) == ["sub"]
+    finally:
+        cursor.close()
+
+
 @pytest.mark.parametrize("level", ["products/v2", "products/v2/pipeline/job/a", JOB[1:]])
 async def test_a_directory_swapped_for_a_link_leads_nowhere(disk: Disk, level: str) -> None:
     """A thread swaps a directory of the path, or in it, for a link to a like tree outside, again and again."""

@@ -40,6 +40,8 @@ def test_a_sound_path_is_kept_in_its_normal_form(given_path: str, kept: str) -> 
 
 UNSOUND = [
     "",
+    "/",
+    "//",
     "products/a",
     "./products/a",
     "/products/../etc",
@@ -67,7 +69,7 @@ def test_an_unsound_path_is_refused_on_every_system(system: str, path: str) -> N
     assert list(caught.value.detail["fields"]) == ["json.archive_path"]
 
 
-OUTSIDE = ["/", "//", "/products", "/products/", "/productsx/a", "/products-x", "/Products/a", "/work", "/work/jobs"]
+OUTSIDE = ["/products", "/products/", "/productsx/a", "/products-x", "/Products/a", "/work", "/work/jobs"]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)

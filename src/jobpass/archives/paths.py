@@ -24,6 +24,8 @@ def normal(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError("must be absolute: begin with /")
     folded = "/" + "/".join(name for name in path.split("/") if name)
+    if folded == "/":
+        raise ValueError("must not be the whole archive system")
     if any(len(name.encode()) > MAX_NAME_BYTES for name in names_of(folded)):
         raise ValueError(f"must not contain a name of more than {MAX_NAME_BYTES} bytes")
     return folded
