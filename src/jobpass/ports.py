@@ -5,7 +5,7 @@ Every method raises ``StoreUnavailable`` when the record cannot be read or writt
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +20,10 @@ from jobpass.records import (
     Details,
     Event,
     FileFound,
+    FileKind,
     ImportBatch,
+    IndexedFile,
+    IndexRun,
     Job,
     LegacyToken,
     Linked,
@@ -82,10 +85,11 @@ class JobStore(Protocol):
         that was never given out raises ``InvalidInput`` on ``query.after``."""
         ...
 
-    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
+    async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:
         """The uuid of another job whose archive path on ``system`` is ``path``, lies in it, or contains it; or None.
 
-        Paths are compared as texts, name by name: they are normalised when a job is made.
+        With ``not_of`` only jobs of other owners than this count. Paths are compared as texts, name by name: they are
+        normalised when a job is made.
         """
         ...
 
@@ -159,6 +163,41 @@ class Archives(Protocol):
 
     async def digest(self, system: str | None, file: FileFound) -> str:
         """The SHA-256 in hex of a file that ``walk`` found; ``ArchiveFailed`` if it is another one by now."""
+        ...
+
+
+class FileStore(Protocol):
+    """The files that indexing found, by job; they go with their job.
+
+    A job is given as its record, and is that very one: a job that was made anew under its uuid is ``UnknownJob``.
+    """
+
+    async def put_files(
+        self, job: Job, run: IndexRun, files: Sequence[IndexedFile] = (), seen: Collection[str] = ()
+    ) -> None:
+        """Write durably, in one piece, how far the run is, and ``files``, which replace those of the same paths.
+
+        The sources of a run are those that it first came with. A file without ``digest`` keeps the one that was
+        recorded before, if its size and ``modified_at`` are the same. ``seen`` are paths of others that are there:
+        what is recorded of them stays.
+        """
+        ...
+
+    async def sweep_files(self, job: Job, run: int, after: int, limit: int) -> int | None:
+        """Look at the next ``limit`` files after a place (0 at first), and forget those that the run has not seen.
+
+        Returns the next place; None at the end, when runs are forgotten of which no file is left.
+        """
+        ...
+
+    async def find_run(self, uuid: str, number: int | None = None) -> IndexRun | None:
+        """A run of a job; the last one if no number is given."""
+        ...
+
+    async def list_files(
+        self, uuid: str, *, kind: FileKind | None, level: str | None, after: str | None, limit: int
+    ) -> Page[IndexedFile]:
+        """The files of a job in the order in which they were first recorded; ``after`` as in ``list_jobs``."""
         ...
 
 
@@ -422,7 +461,7 @@ class Destinations(Protocol):
         ...
 
 
-class Store(JobStore, AccountStore, AdminKeyStore, AuditStore, WebhookStore, ImportStore, Protocol):
+class Store(JobStore, FileStore, AccountStore, AdminKeyStore, AuditStore, WebhookStore, ImportStore, Protocol):
     """All of it, with its own beginning and end."""
 
     async def check(self) -> None:

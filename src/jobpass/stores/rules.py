@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownPrincipal
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownJob, UnknownPrincipal
 from jobpass.records import (
     AdminKey,
     AuditEntry,
@@ -143,6 +143,11 @@ def read_cursor(after: str | None, newest: int) -> int:
         if number <= newest:
             return number
     raise InvalidInput.at("query.after", "is not a cursor from an earlier page")
+
+
+def gone(job: Job) -> UnknownJob:
+    """The error of every call that is about a job which was deleted."""
+    return UnknownJob(job.uuid)
 
 
 def closed() -> StoreUnavailable:

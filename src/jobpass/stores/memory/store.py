@@ -13,13 +13,14 @@ from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline,
 from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
+from jobpass.stores.memory.files import Files
 from jobpass.stores.memory.imports import Imports
 from jobpass.stores.memory.part import page
 from jobpass.stores.memory.webhooks import Webhooks
 from jobpass.stores.rules import around, check_answer, held, links, read_cursor, within
 
 
-class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
+class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
     """Everything in dictionaries, gone with the process. No method awaits, so each is atomic on its event loop."""
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
         if change.after is None:
             del self._jobs[uuid], self._histories[uuid], self._details[uuid]
             self._forget_job(uuid)
+            self._forget_files(uuid)
             self._forget_legacy(uuid)
             return
         if change.before is None:
@@ -90,7 +92,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
     def _is_linked(self, job: Job, condition: Linked) -> bool:
         return not links(job, self._details[job.uuid])[condition.relation].isdisjoint(condition.targets)
 
-    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
+    async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:
         """As ``ports.JobStore``."""
         self._check_open()
         containing, (above, below) = around(path), within(path)
@@ -98,6 +100,7 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
             (job.archive_path, number, job.uuid)
             for number, job in self._jobs.values()
             if job.uuid != uuid
+            and job.owner != not_of
             and job.archive_system == system
             and job.archive_path is not None
             and (job.archive_path in containing or above < job.archive_path < below)

@@ -86,11 +86,11 @@ SELECT generated_by, acted_on, acted_using, archive_patterns, product_patterns, 
 
 -- archive_around: another job whose archive path is one of some (a JSON array)
 SELECT uuid FROM job WHERE archive_system = :system AND archive_path IN (SELECT value FROM json_each(:paths))
-   AND uuid <> :uuid ORDER BY archive_path, id LIMIT 1
+   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT 1
 
 -- archive_inside: another job whose archive path lies between two texts
 SELECT uuid FROM job WHERE archive_system = :system AND archive_path > :above AND archive_path < :below
-   AND uuid <> :uuid ORDER BY archive_path, id LIMIT 1
+   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT 1
 
 -- delete_history: all events of a job
 DELETE FROM event WHERE job = ?
@@ -440,3 +440,56 @@ INSERT INTO import_progress (source, documents, digest, counts) VALUES (?1, ?2, 
 
 -- forget_progress: it has ended
 DELETE FROM import_progress WHERE source = ?
+
+-- find_this_job: the number of the job of a uuid that was made then
+SELECT id FROM job WHERE uuid = ? AND created_at = ?
+
+-- put_run: how far an indexing is; its sources stay those that it first came with
+INSERT INTO file_run (job, run, begun_at, ended_at, total_files, total_bytes, files, bytes, error, sources)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job, run) DO UPDATE SET ended_at = excluded.ended_at, total_files = excluded.total_files,
+       total_bytes = excluded.total_bytes, files = excluded.files, bytes = excluded.bytes, error = excluded.error
+
+-- put_file: a file that was found; without a digest the one from before holds if nothing shows that the file changed
+INSERT INTO file (job, run, seen, path, uuid, kind, level, size, modified_at, digest, sources, indexed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job, path) DO UPDATE SET run = excluded.run, seen = excluded.seen, uuid = excluded.uuid,
+       kind = excluded.kind, level = excluded.level, size = excluded.size, modified_at = excluded.modified_at,
+       digest = coalesce(excluded.digest,
+                         iif(size = excluded.size AND modified_at = excluded.modified_at, digest, NULL)),
+       sources = excluded.sources, indexed_at = excluded.indexed_at
+
+-- see_file: a file that is there, though nobody asked for it this time
+UPDATE file SET seen = ? WHERE job = ? AND path = ?
+
+-- next_files: the next files of a job, and which run saw them last
+SELECT id, seen FROM file WHERE job = ? AND id > ? ORDER BY id LIMIT ?
+
+-- delete_file: one file
+DELETE FROM file WHERE id = ?
+
+-- delete_old_runs: runs before another one of which no file is left
+DELETE FROM file_run WHERE job = :job AND run < :run
+   AND NOT EXISTS (SELECT 1 FROM file WHERE file.job = file_run.job AND file.run = file_run.run)
+
+-- find_run: a run of the job of a uuid, or its last one
+SELECT run, begun_at, ended_at, total_files, total_bytes, files, bytes, error, sources
+  FROM job CROSS JOIN file_run ON file_run.job = job.id
+ WHERE job.uuid = :uuid AND (:run IS NULL OR run = :run) ORDER BY run DESC LIMIT 1
+
+-- list_files: the files of a job above a number; {filters} are the store's fixed conditions
+SELECT file.id, path, file.uuid, kind, level, size, modified_at, digest, sources, run, indexed_at
+  FROM job CROSS JOIN file ON file.job = job.id
+ WHERE job.uuid = :uuid AND file.id > :after{filters} ORDER BY file.id LIMIT :limit
+
+-- newest_file: the highest number that a file was ever given
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'file'), 0)
+
+-- find_orphan: a deleted job that left files behind
+SELECT job FROM file_orphan LIMIT 1
+
+-- delete_runs: all runs of a job
+DELETE FROM file_run WHERE job = ?
+
+-- forget_orphan: nothing of it is left
+DELETE FROM file_orphan WHERE job = ?

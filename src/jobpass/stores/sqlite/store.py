@@ -23,6 +23,7 @@ from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
 from jobpass.stores.sqlite.calls import Apply
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
+from jobpass.stores.sqlite.files import Files
 from jobpass.stores.sqlite.holds import hold_name
 from jobpass.stores.sqlite.imports import Imports
 from jobpass.stores.sqlite.links import linked_jobs
@@ -53,7 +54,7 @@ _FILTERS: Final = {
 }
 
 
-class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
+class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
     """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
@@ -105,12 +106,16 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
             rows = self._rows(filtered("list_jobs", _FILTERS, values), bindings)
         return page(rows, limit, job_from)
 
-    async def archive_neighbour(self, uuid: str, system: str, path: str) -> str | None:
-        """As ``ports.JobStore``."""
+    async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:
+        """As ``ports.JobStore``; where many jobs may be passed over, in a thread."""
         above, below = within(path)
         paths = msgspec.json.encode(around(path)).decode()
-        bindings = {"uuid": uuid, "system": system, "paths": paths, "above": above, "below": below}
-        rows = self._rows(QUERIES["archive_around"], bindings) or self._rows(QUERIES["archive_inside"], bindings)
+        bindings = {"uuid": uuid, "system": system, "paths": paths, "above": above, "below": below, "owner": not_of}
+        rows = self._rows(QUERIES["archive_around"], bindings)
+        if not rows and not_of is None:
+            rows = self._rows(QUERIES["archive_inside"], bindings)
+        elif not rows:
+            rows = await self._rows_aside(QUERIES["archive_inside"], bindings)
         return rows[0][0] if rows else None
 
     async def count_lifecycles(self) -> dict[str, int]:
@@ -198,6 +203,7 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports):
         """
         if self._closed:
             raise closed()
+        await self._sweep_orphans()
         if self._wal_bytes() <= TEND_WAL_BYTES:
             return
         try:
