@@ -75,7 +75,7 @@ class Accounts:
         """
         if bearer is not None:
             self._admit(bearer, "users.manage")
-        address = _address(email)
+        address = read_address(email)
         password_hash = await self._passwords.hash(password, [address])
         principal = await self._store.add_principal(address, role, password_hash, self._clock.now())
         await self._audit.record(
@@ -88,7 +88,7 @@ class Accounts:
 
         For the installation itself, as ``login_in_process``.
         """
-        address = _address(email)
+        address = read_address(email)
         login = await self._store.find_login(address)
         if login is not None:
             return login.principal
@@ -221,7 +221,7 @@ class Accounts:
         return bearer.session
 
 
-def _address(email: str) -> str:
+def read_address(email: str) -> str:
     """The address as it is stored; ``InvalidInput`` if it cannot be one (one ``@``, something on both sides)."""
     address = email.strip().lower()
     local, at, domain = address.partition("@")

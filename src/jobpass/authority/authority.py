@@ -10,12 +10,16 @@ from jobpass.authority.accounts import Accounts
 from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
 from jobpass.authority.audit import Audit
 from jobpass.authority.credentials import Credentials
+from jobpass.authority.export import documents
 from jobpass.authority.gate import Gate
 from jobpass.authority.history import Checked, verify_all, verify_audit
+from jobpass.authority.imports import Imports, Options
 from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
+from jobpass.authority.legacy import LegacyTokens, make_throttle
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.rekey import rekey
+from jobpass.authority.replay import Replay
 from jobpass.authority.resetting import Resetting, Underway
 from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
@@ -61,6 +65,7 @@ class Authority:
         self._store = store
         self._passwords = passwords
         self._throttle = Throttle()
+        self._legacy_throttle = make_throttle()
         self._clock = clock
         self._randomness = randomness
         self._archives = archives
@@ -100,6 +105,7 @@ class Authority:
         self.webhooks = Webhooks(
             store, gate, keyring, self.lifecycles, self.audit, clock, randomness, self._destinations
         )
+        self.legacy_tokens = LegacyTokens(store, self._legacy_throttle, self.audit, clock)
         self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,
@@ -112,6 +118,15 @@ class Authority:
             single_operator=self._single_operator,
         )
         self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
+
+    def imports(self, options: Options) -> Imports:
+        """An import of a seed system's catalogue; for who holds the installation, not for bearers."""
+        replay = Replay(self._keyring, self.lifecycles, self._archives, self._clock, self._randomness)
+        return Imports(self._store, self.accounts, replay, self.audit, options)
+
+    def export(self) -> AsyncIterator[bytes]:
+        """All pipelines and jobs as documents of such a catalogue, without secrets; likewise."""
+        return documents(self._store)
 
     def admit(self, bearer: Bearer, action: str) -> None:
         """Return if the bearer may do what concerns no job but its own, else raise as the gate does."""

@@ -9,11 +9,15 @@ from jobpass.tokens.token import Verified
 
 
 class Bearer(Struct, frozen=True, gc=False):
-    """A verified token, its record if the kind has one, and the address that it came from."""
+    """A verified token, its record if the kind has one, and the address that it came from.
+
+    ``legacy`` says that an old token of an imported job stands for the document token which ``verified`` is.
+    """
 
     verified: Verified
     session: Session | None = None
     address: str | None = None
+    legacy: bool = False
 
     @property
     def credential(self) -> str:
@@ -23,6 +27,8 @@ class Bearer(Struct, frozen=True, gc=False):
         the serial opens nothing without the root key.
         """
         verified = self.verified
+        if self.legacy:
+            return f"legacy:{verified.job_uuid}"
         if verified.serial is not None:
             return f"document:{verified.serial >> 32:08x}"
         return f"{verified.kind}:{verified.credential_id}"

@@ -37,7 +37,7 @@ async def verify_job(store: JobStore, uuid: str, keys: ChainKeys) -> tuple[Job, 
     """
     job = await _job(store, uuid)
     for _ in range(LOOKS):
-        events = await _events(store, uuid)
+        events = await all_events(store, uuid)
         after = await _job(store, uuid)
         if after.head == job.head:
             break
@@ -82,7 +82,8 @@ async def _verify_node(store: AuditStore, node: str, keys: ChainKeys) -> Checked
             return Checked(node, sequence, None)
 
 
-async def _events(store: JobStore, uuid: str) -> list[Event]:
+async def all_events(store: JobStore, uuid: str) -> list[Event]:
+    """The whole history of a job as it stands now."""
     events: list[Event] = []
     while True:
         page = await store.history(uuid, events[-1].sequence if events else 0, PAGE)

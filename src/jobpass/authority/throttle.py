@@ -20,9 +20,11 @@ ACCOUNT: Final = Rate(20, 5.0)
 
 
 class Throttle:
-    """Failures of log-ins in memory, one object a node."""
+    """Failures of log-ins (or of whatever ``message`` speaks of) in memory, one object a node."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "Too many failed log-ins.", address: Rate = ADDRESS) -> None:
+        self._message = message
+        self._address = address
         self._failures = Buckets()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -30,7 +32,7 @@ class Throttle:
         """Return if an attempt may be made now; ``TooMany`` with the seconds to wait if not."""
         wait = max(self._failures.wait(key, rate, at) for key, rate in self._buckets(account, address))
         if wait > 0:
-            raise TooMany("Too many failed log-ins.", retry_after_seconds=int(wait) + 1)
+            raise TooMany(self._message, retry_after_seconds=int(wait) + 1)
 
     def failed(self, account: str, address: str, at: datetime) -> None:
         """Count a failure."""
@@ -46,7 +48,7 @@ class Throttle:
             self._known.popitem(last=False)
 
     def _buckets(self, account: str, address: str) -> list[tuple[tuple[str, str], Rate]]:
-        buckets = [((account, address), PAIR), (("", address), ADDRESS)]
+        buckets = [((account, address), PAIR), (("", address), self._address)]
         if (account, address) not in self._known:
             buckets.append(((account, ""), ACCOUNT))
         return buckets

@@ -13,6 +13,7 @@ from jobpass.compose.installation import (
     open_installation,
 )
 from jobpass.compose.local import open  # noqa: A004
+from jobpass.compose.migration import export, import_files
 from jobpass.compose.secret import write_derived_keyring
 from jobpass.compose.serving import http_url, is_loopback, serve, serving
 from jobpass.compose.upkeep import back_up, list_keys, restore, retire_key, rotate_key
@@ -22,7 +23,9 @@ __all__ = [
     "KEYRING",
     "alone",
     "back_up",
+    "export",
     "http_url",
+    "import_files",
     "init_data",
     "is_initialised",
     "is_loopback",

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from jobpass.authority.legacy import TEXT as OLD_TEXT
 from jobpass.errors import MalformedToken, MissingToken
+from jobpass.ids import is_uuid
+from jobpass.wire import paths
 
 if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.server.call import Call
 
+OLD_TEXT_CHARS: Final = 16
+
 
 async def identify(call: Call) -> Bearer:
-    """Who sends the request; ``InvalidToken``. A forged text is refused without any look-up."""
+    """Who sends the request; ``InvalidToken``. A forged text is refused without any look-up.
+
+    What looks like an old token of an imported job is one only on that job's routes.
+    """
     credentials = call.authority.credentials
     call.text = bearer_text(call)
+    if len(call.text) == OLD_TEXT_CHARS and (job := _job_of(call)) and OLD_TEXT.fullmatch(call.text):
+        return await call.authority.legacy_tokens.identify(call.text, job, call.address)
     return await credentials.identify(credentials.verify(call.text), call.address)
+
+
+def _job_of(call: Call) -> str | None:
+    """The uuid of the job that the route is about, if it is about one."""
+    return call.id if call.template.startswith(paths.JOB) and is_uuid(call.id) else None
 
 
 def bearer_text(call: Call) -> str:

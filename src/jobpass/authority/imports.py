@@ -1,0 +1,306 @@
+"""Jobs and pipelines of a seed system become ours, with their histories: each whole, or refused with a reason.
+
+What stands already is compared and left as it is, so that a second run changes nothing. Each batch is written in one
+piece with how far it came, so that whatever ends an import, the next one goes on there and its counts add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jobpass.authority import catalogue
+from jobpass.authority.accounts import read_address
+from jobpass.authority.catalogue import Kind
+from jobpass.authority.replay import Replay
+from jobpass.errors import InvalidInput
+from jobpass.records import Event, ImportBatch, Imported, Pipeline, Progress, Standing
+
+if TYPE_CHECKING:
+    from jobpass.authority.accounts import Accounts
+    from jobpass.authority.audit import Audit
+    from jobpass.ports import Store
+
+OWNER_DOMAIN: Final = "imported.invalid"
+NOBODY: Final = "unknown"
+"""The name of the owner where a document tells none."""
+
+_SAME: Final = ("lifecycle", "pipeline_uuid", "created_at", "child_of", "archive_path", "archive_system", "session")
+_encode = msgspec.json.Encoder().encode
+
+Fate = Literal["imported", "unchanged", "moved_on"]
+
+
+class Tally(Struct):
+    """What became of the documents of one kind: each is in one of the last four."""
+
+    read: int = 0
+    imported: int = 0
+    unchanged: int = 0
+    moved_on: int = 0
+    refused: int = 0
+
+
+class Counts(Struct):
+    """What became of all documents; ``legacy`` is how many of the imported jobs keep their old token."""
+
+    jobs: Tally = msgspec.field(default_factory=Tally)
+    pipelines: Tally = msgspec.field(default_factory=Tally)
+    others: Tally = msgspec.field(default_factory=Tally)
+    legacy: int = 0
+
+    @property
+    def read(self) -> int:
+        """How many were read."""
+        return self.jobs.read + self.pipelines.read + self.others.read
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+        return self.jobs.refused + self.pipelines.refused + self.others.refused
+
+    def note(self, kind: Kind, fate: Fate | Literal["refused"]) -> None:
+        """One more was read."""
+        tally: Tally = getattr(self, kind)
+        tally.read += 1
+        setattr(tally, fate, getattr(tally, fate) + 1)
+
+
+class Document(Struct, frozen=True):
+    """One document of a dump: the line on which it begins, its text, and why it cannot be read, if so."""
+
+    line: int
+    text: bytes
+    flaw: str | None = None
+
+
+class Refused(Struct, frozen=True):
+    """A document that was not imported, and why."""
+
+    line: int
+    kind: Kind
+    uuid: str | None
+    reason: str
+
+
+class Place(Struct, frozen=True):
+    """Where in its file a batch ends: after how many documents, whose SHA-256 is ``digest``."""
+
+    source: str
+    documents: int
+    digest: bytes
+
+
+class Options(Struct, frozen=True):
+    """How to import. Until ``legacy_until`` the old tokens of imported jobs are accepted; None: they never are."""
+
+    owner_domain: str = OWNER_DOMAIN
+    legacy_until: datetime | None = None
+    dry_run: bool = False
+
+
+class _Ready(Struct, frozen=True):
+    line: int
+    kind: Kind
+    uuid: str
+    record: Imported | Pipeline
+
+
+class Imports:
+    """Imports files, for who holds the installation. ``counts`` are those of the file that is being imported."""
+
+    def __init__(self, store: Store, accounts: Accounts, replay: Replay, audit: Audit, options: Options) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._replay = replay
+        self._audit = audit
+        self._options = options
+        self._owners: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
+        self.counts = Counts()
+
+    async def progress(self, source: str) -> Progress | None:
+        """How far an import of this file came that did not end."""
+        return None if self._options.dry_run else await self._store.find_progress(source)
+
+    async def begin(self, source: str, going_on: Progress | None = None) -> None:
+        """Begin a file, or go on with it where an earlier import ended; the audit says so."""
+        self.counts = Counts() if going_on is None else msgspec.json.decode(going_on.counts, type=Counts)
+        if self._options.dry_run:
+            return
+        until = self._options.legacy_until
+        await self._audit.record(
+            "import.started",
+            subject=source,
+            after_documents=0 if going_on is None else going_on.documents,
+            legacy_tokens_until=None if until is None else until.isoformat(),
+        )
+        if going_on is None:
+            await self._store.forget_progress(source)
+
+    async def take(self, documents: Sequence[Document], place: Place) -> list[Refused]:
+        """Import a batch, which is on the disk when this returns; what was refused of it."""
+        ready: list[_Ready] = []
+        refused: list[Refused] = []
+        for document in documents:
+            found = await self._prepare(document)
+            if isinstance(found, _Ready):
+                ready.append(found)
+            else:
+                refused.append(found)
+        sorted_out: list[_Sorted] = []
+
+        def decide(standing: Mapping[str, Standing], known: Mapping[str, Pipeline]) -> ImportBatch | None:
+            found = _Sorted(self.counts, self._seen, refused, dry_run=self._options.dry_run)
+            for one in ready:
+                found.add(one, standing.get(one.uuid), known.get(one.uuid))
+            sorted_out[:] = [found]
+            if self._options.dry_run:
+                return None
+            progress = Progress(place.source, place.documents, place.digest, _encode(found.counts))
+            return ImportBatch(tuple(found.jobs), tuple(found.pipelines), progress)
+
+        lengths: dict[str, int] = {}
+        for one in ready:
+            if isinstance(one.record, Imported):
+                lengths[one.uuid] = max(len(one.record.events), lengths.get(one.uuid, 0))
+        await self._store.import_batch(lengths, {one.uuid for one in ready if one.kind == "pipelines"}, decide)
+        self.counts = sorted_out[0].counts
+        if self._options.dry_run:
+            self._seen |= sorted_out[0].fresh
+        return sorted(sorted_out[0].refused, key=lambda one: one.line)
+
+    async def end(self, source: str) -> None:
+        """The file has ended: say in the audit what became of it."""
+        if not self._options.dry_run:
+            await self._audit.record("import.finished", subject=source, counts=msgspec.to_builtins(self.counts))
+            await self._store.forget_progress(source)
+
+    async def _prepare(self, document: Document) -> _Ready | Refused:
+        """What a document becomes, or why nothing."""
+        kind: Kind = "others"
+        uuid = None
+        try:
+            if document.flaw is not None:
+                raise InvalidInput(document.flaw)
+            members = catalogue.members_of(document.text)
+            kind, uuid = catalogue.kind_of(members), catalogue.shown_uuid(members)
+            if kind == "others":
+                raise InvalidInput("is neither a job nor a pipeline")
+            if kind == "jobs":
+                job = catalogue.read_job(document.text)
+                imported = self._replay.job(job, members, self._options.legacy_until)
+                owned = replace(imported.job, owner=await self._owner(catalogue.owner_of(job.admin)))
+                return _Ready(document.line, kind, job.uuid, replace(imported, job=owned))
+            found = catalogue.read_pipeline(document.text)
+            pipeline = self._replay.pipeline(found, members)
+            owner = await self._owner(catalogue.owner_of(found.admin))
+            return _Ready(document.line, kind, found.uuid, replace(pipeline, owner=owner))
+        except InvalidInput as error:
+            return Refused(document.line, kind, uuid, error.message)
+
+    async def _owner(self, name: str) -> int:
+        """The account of an owner, made without a password if there is none; 0 where nothing is written."""
+        name = name or NOBODY
+        if name not in self._owners:
+            address = name if "@" in name else f"{name}@{self._options.owner_domain}"
+            try:
+                address = read_address(address)
+                self._owners[name] = 0 if self._options.dry_run else (await self._accounts.ensure(address)).id
+            except InvalidInput:
+                raise InvalidInput.at("_admin.owner", "cannot be the name of an account") from None
+        return self._owners[name]
+
+
+class _Sorted:
+    """The documents of a batch, by what becomes of them; counts go on from ``before``."""
+
+    def __init__(self, before: Counts, seen: Mapping[str, int], refused: Sequence[Refused], *, dry_run: bool) -> None:
+        self.counts = msgspec.json.decode(_encode(before), type=Counts)
+        self.jobs: list[Imported] = []
+        self.pipelines: list[Pipeline] = []
+        self.refused = list(refused)
+        self.fresh: dict[str, int] = {}
+        self._seen = seen
+        self._dry_run = dry_run
+        for one in refused:
+            self.counts.note(one.kind, "refused")
+
+    def add(self, one: _Ready, standing: Standing | None, known: Pipeline | None) -> None:
+        """Find out what becomes of a document, if that is what stands of its uuid."""
+        try:
+            fate = self._fate(one, standing, known)
+        except InvalidInput as error:
+            self.refused.append(Refused(one.line, one.kind, one.uuid, error.message))
+            self.counts.note(one.kind, "refused")
+            return
+        self.counts.note(one.kind, fate)
+        if fate != "imported":
+            return
+        if isinstance(one.record, Pipeline):
+            self.pipelines.append(one.record)
+        else:
+            self.jobs.append(one.record)
+            self.counts.legacy += one.record.legacy is not None
+
+    def _fate(self, one: _Ready, standing: Standing | None, known: Pipeline | None) -> Fate:
+        if standing is not None and isinstance(one.record, Imported):
+            return _compare_jobs(one.record, standing, dry_run=self._dry_run)
+        if known is not None and isinstance(one.record, Pipeline):
+            return _compare_pipelines(one.record, known)
+        mark = _fingerprint(one.record)
+        earlier = self.fresh.get(one.uuid, self._seen.get(one.uuid))
+        if earlier is None:
+            self.fresh[one.uuid] = mark
+            return "imported"
+        if earlier != mark:
+            raise InvalidInput.at("uuid", "was that of another document before")
+        return "unchanged"
+
+
+def _compare_jobs(new: Imported, old: Standing, *, dry_run: bool) -> Fate:
+    """What becomes of a job that stands; ``InvalidInput`` if that is another one."""
+    pairs = zip(new.events, old.events, strict=False)
+    if not all(_same_event(one, other) for one, other in pairs):
+        raise InvalidInput.at("history", "is not that of the job of this uuid which stands here")
+    if len(new.events) > len(old.events):
+        raise InvalidInput.at("history", "is longer than that of this job here, which came from an earlier dump")
+    for field in _SAME if dry_run else (*_SAME, "owner"):
+        if getattr(new.job, field) != getattr(old.job, field):
+            raise InvalidInput.at(field, "is not that of the job of this uuid which stands here")
+    if new.details != old.details:
+        raise InvalidInput("The job of this uuid which stands here has other links, patterns or attributes.")
+    return "unchanged" if old.job.sequence == len(new.events) else "moved_on"
+
+
+def _same_event(one: Event, other: Event) -> bool:
+    return (one.uuid, one.name, one.at, one.state, one.data) == (
+        other.uuid,
+        other.name,
+        other.at,
+        other.state,
+        other.data,
+    )
+
+
+def _compare_pipelines(new: Pipeline, old: Pipeline) -> Fate:
+    if (new.name, new.body) == (old.name, old.body):
+        return "unchanged"
+    if new.created_at != old.created_at:
+        raise InvalidInput.at("uuid", "is that of another pipeline which stands here")
+    return "moved_on"
+
+
+def _fingerprint(record: Imported | Pipeline) -> int:
+    """64 bits that two documents of the same content share; a job's head binds its whole history."""
+    if isinstance(record, Imported):
+        text = _encode((replace(record.job, serial=0), record.details))
+    else:
+        text = _encode(record)
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
