@@ -361,9 +361,7 @@ async def test_no_token_is_told(house: House) -> None:
         assert house.job.token not in str(got)
 
 
-@pytest.mark.parametrize(
-    "data", ['"\\u0000"', "1e400", "[" * 60 + "]" * 60, '{"a":"é\U0001f600"}', "null"]
-)
+@pytest.mark.parametrize("data", ['"\\u0000"', "1e400", "[" * 60 + "]" * 60, '{"a":"é\U0001f600"}', "null"])
 async def test_whatever_the_data_is_it_comes_as_it_was_sent(house: House, data: str) -> None:
     async with receiving() as receiver, sending(house.site):
         made = await house.subscribe(receiver.url)

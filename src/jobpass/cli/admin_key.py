@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from jobpass.cli import connect, inputs, output
-from jobpass.errors import InvalidInput
+from jobpass.cli.files import new_file
 
 if TYPE_CHECKING:
     from jobpass.wire.power import AdminKeyAnswer
@@ -158,7 +156,7 @@ def collect(
             key = client.collect_admin_key(key_id)
             output.json_line({"id": key_id, "key": key}) if as_json else output.line(key)
             return
-        with _new_file(out) as descriptor:  # made first: a key that cannot be written would be lost
+        with new_file(out) as descriptor:  # made first: a key that cannot be written would be lost
             os.write(descriptor, client.collect_admin_key(key_id).encode() + b"\n")
     output.json_line({"id": key_id, "file": str(out)}) if as_json else output.line(f"The key is in {out}.")
 
@@ -211,20 +209,3 @@ def _show(key: AdminKeyAnswer, *, as_json: bool) -> None:
         members[name] = None if at is None else output.moment(at)
     members["scope"] = output.compact(key.scope) if key.scope else "everything"
     output.fields((name, value) for name, value in members.items() if value is not None)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[int]:
-    """A new private file, taken away again if it is not filled."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise InvalidInput(f"--out: {path} cannot be made: {error.strerror}.") from None
-    try:
-        yield descriptor
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "admin-key": ("jobpass.cli.admin_key", "app"),
     "admin-token": ("jobpass.cli.admin_key", "admin_token"),
     "user": ("jobpass.cli.user", "app"),
+    "webhook": ("jobpass.cli.webhook", "app"),
     "audit": ("jobpass.cli.audit", "audit"),
     "anchor": ("jobpass.cli.copies", "anchor"),
     "backup": ("jobpass.cli.copies", "backup"),

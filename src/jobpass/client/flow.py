@@ -17,6 +17,7 @@ from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_jo
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
+from jobpass.client.webhooks import Webhooks
 from jobpass.errors import InvalidInput, UnknownPipeline
 from jobpass.wire import paths
 from jobpass.wire.messages import (
@@ -46,7 +47,7 @@ WATCH_GROWTH: Final = 1.5
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Flow(Power):
+class Flow(Power, Webhooks):
     """The operations, with the token that they use."""
 
     def with_token(self, token: Bearer) -> Flow:
