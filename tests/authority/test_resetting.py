@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from jobpass.errors import (
 )
 from jobpass.lifecycle.parse import parse
 from jobpass.lifecycle.standard import STANDARD
+from jobpass.stores.memory import MemoryStore
 from support.house import MEMBERS, PIPELINE, House, make_house
 
 
@@ -299,6 +301,78 @@ async def test_another_reset_meanwhile_keeps_the_job_where_it_is(depot: Depot) -
         await work
     assert (await depot.state(), await depot.names()) == ("RESET", ["reset", "reset"])
     assert (await depot.send("ready")).event.state == "CREATED"
+
+
+async def test_a_failure_is_not_told_of_a_job_that_has_moved(depot: Depot) -> None:
+    depot.archives.open.clear()
+    work = asyncio.create_task(depot.reset())
+    await depot.archives.entered.wait()
+    await depot.send("reset", b'"again"')
+    depot.directory.rename(depot.base / "kept")
+    depot.directory.symlink_to(depot.base / "kept")
+    depot.archives.open.set()
+    with pytest.raises(ArchiveFailed):
+        await work
+    assert await depot.data() == [None, "again"]
+
+
+async def test_a_replay_waits_for_nobody(depot: Depot) -> None:
+    first = await depot.reset(key="k")
+    await depot.send("reset")
+    second = await depot.send("ready", key="r")
+    depot.archives.open.clear()
+    depot.archives.entered.clear()
+    work = asyncio.create_task(depot.reset())
+    await depot.archives.entered.wait()
+    assert (await depot.reset(key="k")).event == first.event
+    assert (await depot.send("ready", key="r")).event == second.event
+    assert not work.done()
+    depot.archives.open.set()
+    await work
+    assert depot.archives.asked == 3
+
+
+class Late(MemoryStore):
+    """Lets somebody else go first, once, before it holds anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: Callable[[], Awaitable[object]] | None = None
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        first, self.first = self.first, None
+        if first is not None:
+            await first()
+        async with super().hold(name):
+            yield
+
+
+async def test_another_process_that_was_quicker_did_it(tmp_path: Path) -> None:
+    """The same request reaches two processes on one store."""
+    (tmp_path / "products" / "a").mkdir(parents=True)
+    archives, store, clock = Gated(tmp_path), Late(), FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC))
+    one = make_house(clock, archives=archives, store=store)
+    two = make_house(clock, archives=archives, store=store, keyring=one.keyring)
+    ann, admin = await one.person("ann@example.org"), await one.admin()
+    pipeline = await one.authority.pipelines.put(ann, PIPELINE, MEMBERS)
+    made = await one.authority.jobs.create(ann, pipeline.uuid, b"{}", {}, archive_path="/products/a")
+    uuid, answers = made.job.uuid, []
+    for key, ask in (("r", "reset"), ("k", "ready")):
+        if ask == "ready":
+            await one.authority.jobs.submit_event(admin, uuid, "reset")
+
+        async def send(house: House, key: str = key, ask: str = ask) -> None:
+            jobs = house.authority.jobs
+            sent = jobs.reset(admin, uuid, key=key) if ask == "reset" else jobs.submit_event(admin, uuid, ask, key=key)
+            answers.append((await sent).event)
+
+        store.first = lambda send=send: send(two)  # type: ignore[misc]
+        await send(one)
+        assert answers[-1] == answers[-2]
+    events = await one.authority.jobs.history(ann, uuid, 1, 10)
+    assert [event.name for event in events] == ["reset", "ready", "reset", "ready"]
+    assert archives.asked == 2
 
 
 async def test_a_client_that_leaves_changes_nothing(depot: Depot) -> None:

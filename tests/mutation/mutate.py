@@ -27,6 +27,8 @@ SOURCE = ROOT / "src" / "jobpass"
 TARGETS = {
     "authority/decide.py": ("tests/authority",),
     "authority/gate.py": ("tests/authority",),
+    "authority/details.py": ("tests/authority",),
+    "authority/resetting.py": ("tests/authority",),
     "tokens/verify.py": ("tests/tokens", "tests/authority"),
     "tokens/caveats.py": ("tests/tokens", "tests/authority"),
 }
@@ -49,6 +51,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "prohibits",
         "as if (access.address is not None): if access.address is not None and _within(access.address, self.allowed)",
     ): "None is no address, and so within no network; mypy wants the guard",
+    (
+        "authority/resetting.py",
+        "_job",
+        "never: if probed.after is None",
+    ): "whoever probes has a job, or was refused; mypy wants the guard",
+    (
+        "authority/resetting.py",
+        "_empty",
+        "never: if system is None",
+    ): "the file systems refuse a job without a system too; mypy wants the guard",
     (
         "tokens/verify.py",
         "_remember",

@@ -80,10 +80,12 @@ def make_house(
     archives: Archives | None = None,
     lifecycles: Lifecycles = STANDARD,
     uuid_domain: str = "sd2e.org",
+    store: MemoryStore | None = None,
+    keyring: Keyring | None = None,
 ) -> House:
     """A fresh one, with passwords that cost little."""
-    keyring = Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
-    store = MemoryStore()
+    keyring = keyring or Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
+    store = store or MemoryStore()
     passwords = Passwords(2, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     authority = Authority(
         store,

@@ -85,16 +85,13 @@ class Resetting:
         self._underway = underway
 
     async def ready(self, bearer: Bearer, uuid: str, ready: Submission) -> Outcome:
-        """Record ``ready``; if the job has an archive path, empty that first, unless the ``reset`` before spares it.
+        """Record ``ready``; if the job has an archive path, empty that first, unless the last ``reset`` spares it.
 
         Raises ``ArchiveFailed`` if that cannot be done: then the job stays where it is, with the reason in its history.
         """
-        judge = self._gate.judge_event(bearer, uuid, ready)
-        probed = await self._store.apply(uuid, probing(judge), ready.key)
+        probed = await self._store.apply(uuid, probing(self._gate.judge_event(bearer, uuid, ready)), ready.key)
         if isinstance(probed, Replayed):
             return probed
-        if _job(probed).archive_path is None:
-            return await self._store.apply(uuid, judge, ready.key)
 
         async def alone() -> Outcome:
             async with self._store.hold(uuid):
@@ -131,45 +128,45 @@ class Resetting:
         if isinstance(probed, Replayed):
             return probed
         job = _job(probed)
-        if await self._is_to_be_cleared(job, spare=spare):
-            await self._clear(bearer, job, ready)
+        path = await self._to_be_cleared(job, spare=spare)
+        if path is not None:
+            await self._clear(bearer, job, path, ready)
             # That may have taken long: who was cut off meanwhile records nothing any more.
             bearer = await self._credentials.identify(bearer.verified, bearer.address)
         judge = self._gate.judge_event(bearer, uuid, replace(ready, at=self._clock.now()))
         return await self._store.apply(uuid, unmoved(judge, job.sequence), ready.key)
 
-    async def _is_to_be_cleared(self, job: Job, *, spare: bool) -> bool:
-        """Whether the last ``reset`` of the job asks for it; in the standard lifecycles that is the last event."""
+    async def _to_be_cleared(self, job: Job, *, spare: bool) -> str | None:
+        """The archive path, unless the last ``reset`` spares it; in the standard lifecycles that is the last event."""
         if job.archive_path is None:
-            return False
+            return None
         for sequence in range(job.sequence, 0, -1):
             for event in await self._store.history(job.uuid, sequence - 1, 1):
                 if event.name == RESET:
                     spared = spares(event.data)
                     if spare and not spared:
                         raise Conflict(f"The job was reset again meanwhile, without {SPARES}.", uuid=job.uuid)
-                    return not spared
-        return False
+                    return None if spared else job.archive_path
+        return None
 
-    async def _clear(self, bearer: Bearer, job: Job, ready: Submission) -> None:
+    async def _clear(self, bearer: Bearer, job: Job, path: str, ready: Submission) -> None:
         try:
-            files = await self._empty(bearer, job)
+            files = await self._empty(bearer, job, path)
         except ArchiveFailed as failed:
             await self._relapse(bearer, job, ready, failed.message)
             message = f"The archive path was not cleared: {failed.message}"
             raise ArchiveFailed(message, **(failed.detail | {"reason": failed.message, "state": job.state})) from None
-        system, path = job.archive_system, job.archive_path
         await self._audit.record(
-            "job.archive_cleared", bearer=bearer, subject=job.uuid, system=system, path=path, files=files
+            "job.archive_cleared", bearer=bearer, subject=job.uuid, system=job.archive_system, path=path, files=files
         )
 
-    async def _empty(self, bearer: Bearer, job: Job) -> int:
+    async def _empty(self, bearer: Bearer, job: Job, path: str) -> int:
         """Remove what is in the job's directory, and in no other job's; how many files those were."""
-        system, given = job.archive_system, job.archive_path
-        if system is None or given is None:
+        system = job.archive_system
+        if system is None:
             raise ArchiveFailed("The job names no archive system.")
         try:
-            path = self._archives.check(system, given)
+            path = self._archives.check(system, path)
         except InvalidInput:  # the roots are others than when the job was made
             raise ArchiveFailed("The archive path is not one that a job may have here.") from None
         neighbour = await self._store.archive_neighbour(job.uuid, system, path)
