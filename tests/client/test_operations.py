@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 
-from jobpass.client.flow import RESTING_STATES
+from jobpass.lifecycle.resting import RESTING_STATES
 from jobpass.client.results import Event, Job
 from jobpass.errors import (
+    Conflict,
     Denied,
     ExpiredToken,
     IdempotencyConflict,
@@ -139,6 +141,60 @@ def test_all_parameters_of_a_job_arrive(author: Any, job: Any) -> None:
         "/archive/x",
     )
     assert (read.child_of, read.data) == ([job.uuid], {"seed": 12345678901234567890123})
+    assert (read.generated_by, read.acted_on, read.attributes) == ([job.pipeline_uuid], [], {})
+
+
+def test_what_a_job_says_of_itself_arrives_and_finds_it(author: Any, job: Any) -> None:
+    sample, file = "103246e1-bcdf-5b6e-a8dc-4c7e81b91141", "105c8890-9532-5b42-b26d-732247749291"
+    own = f"107{uuid4().hex[3:8]}-b251-5a5f-bec1-6d7f77131f3f"
+    given = {
+        "child_of": [sample],
+        "generated_by": [job.uuid],
+        "acted_on": (file, sample),
+        "acted_using": [],
+        "archive_system": "lab",
+        "archive_patterns": [".json$", {"patterns": ["a"], "level": "1"}],
+        "product_patterns": ({"patterns": [], "derived_from": [file]},),
+        "attributes": {"agent": "nightly", "n": 1.5},
+    }
+    made = author.create_job(job.pipeline_uuid, {"n": 1}, uuid=own, **given)
+    read = author.job(own)
+    assert made.uuid == own
+    for name, value in given.items():
+        expected = list(value) if isinstance(value, tuple) else value
+        assert getattr(read, name) == getattr(made, name) == expected, name
+    listed = list(author.iter_jobs(child_of=sample, acted_on=file, generated_by=job.uuid, limit=1))
+    assert [found.uuid for found in listed] == [own]
+    assert (listed[0].data, listed[0].generated_by, listed[0].child_of) == (None, None, [sample])
+    assert author.jobs(acted_using="nothing of that name").jobs == []
+    with pytest.raises(JobExists):
+        author.create_job(job.pipeline_uuid, {"n": 2}, uuid=own, **given)
+    for wrong in (
+        {"acted_on": file},
+        {"generated_by": ["sample.7"]},
+        {"archive_patterns": [1]},
+        {"attributes": {"x": {1, 2}}},
+        {"uuid": file},
+        {"archive_system": "a b"},
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            author.create_job(job.pipeline_uuid, {"n": 3}, **wrong)
+        assert any(field.startswith(f"json.{name}") for name in wrong for field in caught.value.detail["fields"])
+
+
+def test_a_job_is_canceled_before_it_begins_and_not_later(author: Any, own_client: Any, job: Any) -> None:
+    other = author.create_job(job.pipeline_uuid, {"another": job.uuid})
+    author.cancel_job(other.uuid)
+    with pytest.raises(UnknownJob):
+        author.job(other.uuid)
+    own_client.send(job.uuid, "run")
+    with pytest.raises(Conflict, match='Send a "fail" event instead'):
+        own_client.cancel_job(job.uuid)
+    with pytest.raises(Denied):
+        own_client.reset_job(job.uuid)
+    with pytest.raises(InvalidInput):
+        own_client.reset_job(job.uuid, idempotency_key="a b")
+    assert author.job(job.uuid).state == "RUNNING"
 
 
 def test_numbers_beyond_int_and_float_can_be_read(own_client: Any, job: Any) -> None:
