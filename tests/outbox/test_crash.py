@@ -28,7 +28,7 @@ async def start(folder: Path) -> tuple[asyncio.subprocess.Process, str]:
         str(CHILD),
         str(folder),
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(CHILD.parents[1])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(CHILD.parents[1]), os.environ.get("PYTHONPATH", "")])},
     )
     assert process.stdout is not None
     host, port = (await process.stdout.readline()).decode().split()

@@ -383,6 +383,15 @@ async def test_what_is_old_or_too_much_is_forgotten(house, kit, hook):
     assert [one.id for one in left] == sorted(one.delivery.id for one in claims[2:4])
 
 
+async def test_all_who_listen_to_one_event_are_told_however_many(house, kit, hook):
+    for number in range(450):
+        await house.add_webhook(hook(f"w{number:03}"), 999)
+    for _ in range(3):
+        await house.apply("job", kit.send())
+    await look(house, kit)
+    assert {await house.count_deliveries(f"w{number:03}") for number in range(450)} == {(3, 0)}
+
+
 async def test_looking_at_nothing_writes_nothing(tmp_path, kit, hook):
     store = await SqliteStore.open(tmp_path / "store.sqlite")
     await store.add_principal("a@b", "author", "h", kit.AT)

@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_(*, data: Data = None, as_json: output.Json = False) -> None:
-    """List the root keys, newest first, with how many jobs and living tokens need each."""
+    """List the root keys, newest first, with how many jobs, living tokens and webhooks need each."""
     from jobpass import compose
     from jobpass.settings import data_path, environment
 
@@ -47,7 +47,7 @@ def retire(
     kid: Annotated[str, typer.Argument(help="The key's id.")],
     *,
     data: Data = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if jobs and living tokens need it: they end.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if jobs, tokens, webhooks need it: they end.")] = False,
     as_json: output.Json = False,
 ) -> None:
     """End all tokens of a root key; the histories that it signed still verify."""

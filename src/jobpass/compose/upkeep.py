@@ -26,7 +26,7 @@ from jobpass.tokens.keyring import Keyring
 
 
 class KeyUse(NamedTuple):
-    """A root key: its id, its state, and how many jobs and living tokens still need it."""
+    """A root key: its id, its state, and how many jobs, living tokens and webhooks still need it."""
 
     kid: str
     state: str
@@ -131,8 +131,8 @@ async def rotate_key(folder: Path) -> str:
 async def retire_key(folder: Path, kid: str, *, force: bool) -> int:
     """End all tokens of a root key; histories that it signed still verify. A server follows in a second.
 
-    Refuses with ``Conflict`` while jobs or living tokens need it, unless forced; then the jobs get new serials, and
-    how many those were is returned. Raises ``KeyringError`` for the key that signs and for one that is not there.
+    Refuses with ``Conflict`` while jobs, living tokens or webhooks need it, unless forced; then jobs get new serials,
+    and how many those were is returned. Raises ``KeyringError`` for the key that signs and for one that is not there.
     """
     given = environment()
     with alone(folder):
@@ -140,7 +140,8 @@ async def retire_key(folder: Path, kid: str, *, force: bool) -> int:
             keyring = read_keyring(folder, given).retire(kid)
             uses = (await authority.count_kids()).get(kid, 0)
             if uses and not force:
-                raise Conflict(f"{uses} jobs and living tokens need key {kid}: --force ends them.", kid=kid, uses=uses)
+                needs = f"{uses} jobs, living tokens and webhooks need key {kid}: --force ends them."
+                raise Conflict(needs, kid=kid, uses=uses)
             write_keyring(folder, keyring, given)
             await authority.use_keyring(keyring)
             count = await authority.rekey_jobs()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FAILING: Final = timedelta(days=5)
 """A webhook that has done nothing but fail for so long is disabled."""
 POLL_SECONDS: Final = 0.25
+FAILED_SECONDS: Final = 1.0
+"""After something went wrong here: a full disk is no reason to ask for it all the time."""
 UNFIT_SECONDS: Final = 5.0
 SWEEP_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 3.0
@@ -113,8 +115,9 @@ class Outbox:
         now = self._clock.now()
         more = await self._store.queue_news(self._authority.telling.wants, now)
         webhooks = await self._store.due_webhooks(now)
-        # Where the last step began comes last, so that none is passed over again and again.
-        webhooks.sort(key=lambda webhook: (webhook.id <= self._last, webhook.id))
+        # Who has least under way comes first, and then whoever comes after the last one that was served: none is
+        # passed over again and again.
+        webhooks.sort(key=lambda one: (self._counts["owner", one.owner], one.id <= self._last, one.id))
         for webhook in webhooks:
             room = self._room(webhook)
             if room > 0:
@@ -238,6 +241,7 @@ class Outbox:
             log.warning("webhooks wait for the store: %s", error.message)
         except Exception:
             log.exception("the chore of the webhooks failed")
+        await asyncio.sleep(FAILED_SECONDS)
         return False
 
 

@@ -308,7 +308,7 @@ WITH news AS MATERIALIZED (
 SELECT heard.id, job, job_uuid, pipeline_uuid, heard.owner, sequence, name, at, message, webhook, principal.id, email,
        role, active, created_at
   FROM heard CROSS JOIN principal ON principal.id = listener AND active
- WHERE since < heard.id ORDER BY heard.id
+ WHERE since < heard.id ORDER BY heard.id LIMIT :limit
 
 -- add_delivery: an event for a webhook; it is first in line if nothing waits for the same job
 INSERT OR IGNORE INTO delivery (webhook, job, sequence, message, made_at, attempts, next_at)

@@ -24,8 +24,8 @@ FILTERS: Final = {"owner": " AND owner = :owner"}
 
 NEWS_AT_ONCE: Final = 64
 """Numbers of events that one call looks at: it writes, and all other writers wait for it."""
-QUEUED_AT_ONCE: Final = 500
-"""Deliveries after which it looks at no further event."""
+ROWS_AT_ONCE: Final = 200
+"""Events, each with one that listens, after which it goes no further; all who listen to one event are asked at once."""
 
 
 class Webhooks(Part):
@@ -82,16 +82,11 @@ class Webhooks(Part):
 
         def queue(cursor: apsw.Cursor) -> bool:
             position, newest = cursor.execute(QUERIES["feed_place"]).get
-            upto = min(position + NEWS_AT_ONCE, newest)
+            rows, upto = _listened(cursor, position, min(position + NEWS_AT_ONCE, newest))
             webhooks: dict[str, Webhook] = {}
             wanted: list[dict[str, Any]] = []
-            bounds = {"position": position, "upto": upto}
-            rows: list[Row] = cursor.execute(QUERIES["listened_news"], bounds).fetchall()
             for row in rows:
-                if len(wanted) >= QUEUED_AT_ONCE and row[0] > position:
-                    upto = position
-                    break
-                position, name = row[0], row[9]
+                name = row[9]
                 if name not in webhooks:
                     webhooks[name] = webhook_from(cursor.execute(QUERIES["find_webhook"], (name,)).get[1:])
                 if wants(webhooks[name], principal_from(row[10:]), news_from(row[2:8])):
@@ -213,6 +208,19 @@ class Webhooks(Part):
 
         await self._write(forget)
         return [webhook for webhook, waiting, _ in rows if waiting > most_waiting]
+
+
+def _listened(cursor: apsw.Cursor, position: int, upto: int) -> tuple[list[Row], int]:
+    """Rows of ``listened_news`` above ``position``, and up to where they are all that there are."""
+    bounds = {"position": position, "upto": upto, "limit": ROWS_AT_ONCE}
+    rows: list[Row] = cursor.execute(QUERIES["listened_news"], bounds).fetchall()
+    if len(rows) < ROWS_AT_ONCE:
+        return rows, upto
+    last = rows[-1][0]
+    if rows[0][0] < last:  # of the last event there may be more
+        return [row for row in rows if row[0] < last], last - 1
+    only = {"position": last - 1, "upto": last, "limit": -1}
+    return cursor.execute(QUERIES["listened_news"], only).fetchall(), last
 
 
 def _claim(cursor: apsw.Cursor, delivery: int, webhook: Webhook, until: datetime) -> Claim:
