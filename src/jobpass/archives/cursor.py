@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from jobpass.archives.threads import Stop
 from jobpass.archives.words import LINKED, MOUNTED, MOVED, NOT_THERE, words
 from jobpass.errors import ArchiveFailed
 
@@ -23,6 +24,8 @@ _DIRECTORY: Final = os.O_DIRECTORY | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | _DIRECTORY
 _PASS: Final = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 """Enough to go through a directory that may not be listed (Linux)."""
+_MODE: Final = 0o775
+"""Of directories that are made, less the umask: a job's outputs come from who shares the server's group."""
 Mount = tuple[str, int]
 """Where a file is kept: on Linux the number of the mount, which tells bind mounts of one device apart."""
 
@@ -63,6 +66,25 @@ def opened_parent(base: str, root: Sequence[str], names: Sequence[str]) -> Itera
             yield parent, mount
         finally:
             os.close(parent)
+
+
+def make_directories(base: str, root: Sequence[str], names: Sequence[str], stop: Stop) -> None:
+    """Make what is missing of the way down from the root, and all on the root's mount.
+
+    Raises ``ArchiveFailed`` without the root, ``OSError`` for what is in the way: a link, another mount, a file.
+    """
+    with _opened_root(base, root) as top:
+        mount, here = mount_of(top), os.dup(top)
+        try:
+            for name in names:
+                stop.check()
+                with suppress(FileExistsError):
+                    os.mkdir(name, _MODE, dir_fd=here)
+                below = open_entry(name, _PASS, here, mount)
+                os.close(here)
+                here = below
+        finally:
+            os.close(here)
 
 
 def told(error: OSError) -> ArchiveFailed:

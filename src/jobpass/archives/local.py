@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from jobpass.archives import clearing, reading
-from jobpass.archives.cursor import Cursor, open_directory, open_entry, opened_parent, told
+from jobpass.archives.cursor import Cursor, make_directories, open_directory, open_entry, opened_parent, told
 from jobpass.archives.threads import Stop
 from jobpass.archives.words import CHANGED
 from jobpass.errors import ArchiveFailed
 from jobpass.records import FileFound
+
+DEPTH: Final = 64
+"""Directories below the root that one job has made for it; a path has room for two thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,16 @@ class LocalPlace:
     root: Sequence[str]
     names: Sequence[str]
 
-    def clear(self, stop: Stop) -> int:
+    def make(self, stop: Stop) -> None:
         """See ``Place``, here and below."""
+        if len(self.names) > DEPTH:
+            raise ArchiveFailed(f"More than {DEPTH} directories are not made for a job.")
+        try:
+            make_directories(self.base, self.root, self.names, stop)
+        except OSError as error:
+            raise told(error) from None
+
+    def clear(self, stop: Stop) -> int:
         cursor = self._cursor(writing=True)
         if cursor is None:
             return 0

@@ -12,6 +12,10 @@ from jobpass.records import FileFound
 class Place(Protocol):
     """What ``ports.Archives`` asks, of one place and without a loop; all raise ``ArchiveFailed``."""
 
+    def make(self, stop: Stop) -> None:
+        """Make the directory and those between the root and it, where they are not there."""
+        ...
+
     def clear(self, stop: Stop) -> int:
         """Remove all that is in the directory; how many files those were, 0 if it is not there."""
         ...

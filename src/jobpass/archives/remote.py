@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobpass.archives.reading import hash_of
 from jobpass.archives.threads import Stop
-from jobpass.archives.words import CHANGED, CHANGING, NOT_THERE, summed, words
+from jobpass.archives.words import CHANGED, CHANGING, LINKED, NOT_THERE, summed, words
 from jobpass.errors import ArchiveFailed, Error
 from jobpass.records import FileFound
 
@@ -46,8 +46,15 @@ class RemotePlace:
     options: Mapping[str, Any] = field(repr=False)
     path: str
 
+    def make(self, stop: Stop) -> None:
+        """See ``Place``, here and below; where directories are but names, nothing is there to be made."""
+        with self._opened() as place:
+            stop.check()
+            place.files.makedirs(place.name, exist_ok=True)
+            if place.files.isfile(place.name):
+                raise ArchiveFailed(LINKED)
+
     def clear(self, stop: Stop) -> int:
-        """See ``Place``, here and below."""
         with self._opened() as place:
             was_there = place.files.isdir(place.name)
             removed = _clear(place, stop)

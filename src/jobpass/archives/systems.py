@@ -61,6 +61,12 @@ class FileArchives:
             raise InvalidInput.at(_FIELD, str(error)) from None
         return wanted
 
+    async def make(self, system: str | None, path: str) -> None:
+        if system is None or system not in self._systems:
+            return
+        place, stop = self._place(system, path, root_of), Stop()
+        await self._threads.run(lambda: place.make(stop), stop)
+
     async def clear(self, system: str | None, path: str) -> int:
         place, stop = self._place(system, path, root_of), Stop()
         return await self._threads.run(lambda: place.clear(stop), stop)
