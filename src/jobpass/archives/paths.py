@@ -13,7 +13,8 @@ MAX_NAME_BYTES: Final = 255
 
 def normal(path: str) -> str:
     """The directory's path with single slashes and none at its end; ``ValueError`` says what is wrong with it."""
-    if any(unicodedata.category(letter) == "Cc" for letter in path):
+    plain = path.isascii() and path.isprintable()
+    if not plain and any(unicodedata.category(letter) == "Cc" for letter in path):
         raise ValueError("must not contain control characters")
     try:
         size = len(path.encode())

@@ -112,6 +112,13 @@ class _Ready(Struct, frozen=True):
     record: Imported | Pipeline
 
 
+class Prepared(Struct, frozen=True):
+    """A batch, ready to be compared with what stands and written."""
+
+    ready: list[_Ready]
+    refused: list[Refused]
+
+
 class Imports:
     """Imports files, for who holds the installation. ``counts`` are those of the file that is being imported."""
 
@@ -144,8 +151,8 @@ class Imports:
         if going_on is None:
             await self._store.forget_progress(source)
 
-    async def take(self, documents: Sequence[Document], place: Place) -> list[Refused]:
-        """Import a batch, which is on the disk when this returns; what was refused of it."""
+    async def prepare(self, documents: Sequence[Document]) -> Prepared:
+        """What the documents of a batch become; that does not depend on other batches."""
         ready: list[_Ready] = []
         refused: list[Refused] = []
         for document in documents:
@@ -154,27 +161,32 @@ class Imports:
                 ready.append(found)
             else:
                 refused.append(found)
-        sorted_out: list[_Sorted] = []
+        return Prepared(ready, refused)
+
+    async def write(self, prepared: Prepared, place: Place) -> list[Refused]:
+        """Import a batch, which is on the disk when this returns; what was refused of it. One at a time."""
+        outcome: list[_Sorted] = []
 
         def decide(standing: Mapping[str, Standing], known: Mapping[str, Pipeline]) -> ImportBatch | None:
-            found = _Sorted(self.counts, self._seen, refused, dry_run=self._options.dry_run)
-            for one in ready:
+            found = _Sorted(self.counts, self._seen, prepared.refused, dry_run=self._options.dry_run)
+            for one in prepared.ready:
                 found.add(one, standing.get(one.uuid), known.get(one.uuid))
-            sorted_out[:] = [found]
+            outcome[:] = [found]
             if self._options.dry_run:
                 return None
             progress = Progress(place.source, place.documents, place.digest, _encode(found.counts))
             return ImportBatch(tuple(found.jobs), tuple(found.pipelines), progress)
 
         lengths: dict[str, int] = {}
-        for one in ready:
+        for one in prepared.ready:
             if isinstance(one.record, Imported):
                 lengths[one.uuid] = max(len(one.record.events), lengths.get(one.uuid, 0))
-        await self._store.import_batch(lengths, {one.uuid for one in ready if one.kind == "pipelines"}, decide)
-        self.counts = sorted_out[0].counts
+        pipelines = {one.uuid for one in prepared.ready if one.kind == "pipelines"}
+        await self._store.import_batch(lengths, pipelines, decide)
+        self.counts = outcome[0].counts
         if self._options.dry_run:
-            self._seen |= sorted_out[0].fresh
-        return sorted(sorted_out[0].refused, key=lambda one: one.line)
+            self._seen |= {uuid: _fingerprint(record) for uuid, record in outcome[0].fresh.items()}
+        return sorted(outcome[0].refused, key=lambda one: one.line)
 
     async def end(self, source: str) -> None:
         """The file has ended: say in the audit what became of it."""
@@ -226,7 +238,7 @@ class _Sorted:
         self.jobs: list[Imported] = []
         self.pipelines: list[Pipeline] = []
         self.refused = list(refused)
-        self.fresh: dict[str, int] = {}
+        self.fresh: dict[str, Imported | Pipeline] = {}
         self._seen = seen
         self._dry_run = dry_run
         for one in refused:
@@ -254,12 +266,11 @@ class _Sorted:
             return _compare_jobs(one.record, standing, dry_run=self._dry_run)
         if known is not None and isinstance(one.record, Pipeline):
             return _compare_pipelines(one.record, known)
-        mark = _fingerprint(one.record)
-        earlier = self.fresh.get(one.uuid, self._seen.get(one.uuid))
-        if earlier is None:
-            self.fresh[one.uuid] = mark
+        if one.uuid not in self.fresh and one.uuid not in self._seen:
+            self.fresh[one.uuid] = one.record
             return "imported"
-        if earlier != mark:
+        earlier = self._seen.get(one.uuid) or _fingerprint(self.fresh[one.uuid])
+        if earlier != _fingerprint(one.record):
             raise InvalidInput.at("uuid", "was that of another document before")
         return "unchanged"
 

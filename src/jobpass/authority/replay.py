@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
-from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority import catalogue
@@ -104,9 +103,9 @@ class Replay:
                 raise InvalidInput.at(f"history[{number}].name", error.message) from None
             data = bytes(entry.data) if number else catalogue.data_of(document)
             at = catalogue.moment(entry.date, f"history[{number}].date")
-            event = Event(number + 1, entry.uuid, name, data, at, state, CREDENTIAL, None, kid, NO_LINK)
-            head = link(key, head, document.uuid, event)
-            events.append(replace(event, link=head))
+            told = (number + 1, entry.uuid, name, data, at, state, CREDENTIAL, None, kid)
+            head = link(key, head, document.uuid, Event(*told, NO_LINK))
+            events.append(Event(*told, head))
         return events
 
 

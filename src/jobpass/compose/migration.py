@@ -22,7 +22,7 @@ BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 """What one transaction writes at the most, or one document."""
 PAUSE_SECONDS: Final = 0.002
-"""Between two batches, so that a server which waits for the database gets it."""
+"""After a batch is handed over: time for it to reach the disk's queue, and for a server that waits for its turn."""
 
 
 class Watcher(Protocol):
@@ -31,7 +31,7 @@ class Watcher(Protocol):
     def begin(self, source: str, skipped: int) -> None:
         """A file begins; ``skipped`` documents were done before."""
 
-    def batch(self, counts: Counts, position: int, refused: list[Refused]) -> None:
+    def batch(self, counts: Counts, refused: list[Refused], position: int) -> None:
         """A batch is on the disk; ``position`` is how many bytes of the file were read."""
 
     def end(self, source: str, counts: Counts) -> None:
@@ -60,10 +60,21 @@ async def _import(imports: Imports, dumped: _Dump, watcher: Watcher, *, restart:
         dumped.skip(progress)
     await imports.begin(source, progress)
     watcher.begin(source, 0 if progress is None else progress.documents)
-    while batch := dumped.batch():
-        refused = await imports.take(batch, dumped.place())
-        watcher.batch(imports.counts, dumped.position, refused)
-        await asyncio.sleep(PAUSE_SECONDS)
+
+    def told(refused: list[Refused]) -> None:
+        watcher.batch(imports.counts, refused, dumped.position)
+
+    writing: asyncio.Task[list[Refused]] | None = None
+    try:
+        while batch := dumped.batch():
+            prepared = await imports.prepare(batch)
+            if writing is not None:
+                told(await writing)
+            writing = asyncio.create_task(imports.write(prepared, dumped.place()))
+            await asyncio.sleep(PAUSE_SECONDS)  # while the disk is waited for, the next batch is read
+    finally:
+        if writing is not None:
+            told(await writing)
     await imports.end(source)
     watcher.end(source, imports.counts)
 

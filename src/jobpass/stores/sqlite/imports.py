@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Final
 
 import apsw
 import msgspec
@@ -27,6 +28,8 @@ from jobpass.stores.sqlite.rows import (
     pipeline_from,
     pipeline_row,
 )
+
+_ROWS: Final = ("insert_imported", "insert_details", "insert_link", "insert_event", "insert_legacy")
 
 
 class Imports(Part):
@@ -90,28 +93,22 @@ def _known(cursor: apsw.Cursor, pipelines: Collection[str]) -> dict[str, Pipelin
 
 
 def _insert(cursor: apsw.Cursor, batch: ImportBatch) -> None:
-    """Write the batch; the rows that hang on jobs after all of these, each kind at once."""
-    details: list[Row] = []
-    targets: list[Row] = []
-    events: list[Row] = []
-    legacy: list[Row] = []
+    """Write the batch, each kind of row at once: their numbers are given here, since nobody else writes now."""
     for pipeline in batch.pipelines:
         cursor.execute(QUERIES["add_pipeline"], pipeline_row(pipeline))
-    for one in batch.jobs:
-        number = cursor.execute(QUERIES["insert_job"], job_row(one.job)).get
+    newest: int = cursor.execute(QUERIES["newest_job"]).get
+    rows: dict[str, list[Row]] = {name: [] for name in _ROWS}
+    jobs, details, targets, events, legacy = rows.values()
+    for number, one in enumerate(batch.jobs, newest + 1):
+        jobs.append((number, *job_row(one.job)))
         details.append(details_row(number, one.details))
         for relation, found in links(one.job, one.details).items():
             targets += [(number, relation, target) for target in found]
         events += [event_row(number, event) for event in one.events]
         if one.legacy is not None:
             legacy.append(legacy_row(number, one.legacy))
-    for name, rows in (
-        ("insert_details", details),
-        ("insert_link", targets),
-        ("insert_event", events),
-        ("insert_legacy", legacy),
-    ):
-        cursor.executemany(QUERIES[name], rows)
+    for name, found_rows in rows.items():
+        cursor.executemany(QUERIES[name], found_rows)
     progress = batch.progress
     cursor.execute(QUERIES["put_progress"], (progress.source, progress.documents, progress.digest, progress.counts))
 

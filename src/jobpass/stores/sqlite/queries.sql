@@ -84,13 +84,18 @@ DELETE FROM job_link WHERE job = ? AND relation = ?
 SELECT generated_by, acted_on, acted_using, archive_patterns, product_patterns, attributes
   FROM job JOIN job_detail ON job_detail.job = job.id WHERE job.uuid = ?
 
--- archive_around: another job whose archive path is one of some (a JSON array)
-SELECT uuid FROM job WHERE archive_system = :system AND archive_path IN (SELECT value FROM json_each(:paths))
-   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT 1
+-- archive_around: other jobs whose archive path is one of some (a JSON array)
+SELECT uuid, owner FROM job WHERE archive_system = :system AND archive_path IN (SELECT value FROM json_each(:paths))
+   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT :limit
 
--- archive_inside: another job whose archive path lies between two texts
-SELECT uuid FROM job WHERE archive_system = :system AND archive_path > :above AND archive_path < :below
-   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT 1
+-- archive_inside: other jobs whose archive path lies between two texts
+SELECT uuid, owner FROM job WHERE archive_system = :system AND archive_path > :above AND archive_path < :below
+   AND uuid <> :uuid AND (:owner IS NULL OR owner <> :owner) ORDER BY archive_path, id LIMIT :limit
+
+-- archive_newer: whether a job with a higher number than that, of another owner, is one of either kind
+SELECT 1 FROM job WHERE id > :newest AND +archive_system = :system AND owner <> :owner
+   AND (archive_path IN (SELECT value FROM json_each(:paths)) OR (archive_path > :above AND archive_path < :below))
+ LIMIT 1
 
 -- delete_history: all events of a job
 DELETE FROM event WHERE job = ?
@@ -415,6 +420,11 @@ SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owne
 -- find_pipelines: the pipelines of some uuids (a JSON array), each with its number
 SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline
  WHERE uuid IN (SELECT value FROM json_each(?))
+
+-- insert_imported: a new job under a number that was never given
+INSERT INTO job (id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
+                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- insert_legacy: what the old token of an imported job is checked with
 INSERT INTO legacy_token (job, serial, kid, salt, fields, until) VALUES (?, ?, ?, ?, ?, ?)
