@@ -1,0 +1,279 @@
+"""A catalogue becomes ours: whole, once, and nothing that does not follow."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from jobpass import ids
+from jobpass.authority.imports import Document, Options, Place
+from jobpass.authority.legacy import old_token
+from jobpass.clock import FixedClock
+from jobpass.compose import dump
+from jobpass.records import Change
+from support.catalogue import Catalogue, array, canonical, first_version, lines
+from support.catalogue import old_token as given_token
+from support.house import make_house
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "document_tokens.json").read_text())["document_tokens"]
+
+
+@pytest.fixture
+def house():
+    return make_house(FixedClock(NOW))
+
+
+async def take(house, text, options=Options(), size=100):  # noqa: B008 - a frozen value
+    """Import a dump; the counts and what was refused."""
+    import io
+
+    imports = house.authority.imports(options)
+    await imports.begin("dump")
+    documents = [dump.read(line, found) for line, found in dump.documents(io.BytesIO(text))]
+    refused = []
+    for start in range(0, len(documents), size):
+        batch = documents[start : start + size]
+        prepared = await imports.prepare(batch)
+        refused += await imports.write(prepared, Place("dump", start + len(batch), b"digest"))
+    await imports.end("dump")
+    for tally in (imports.counts.jobs, imports.counts.pipelines, imports.counts.others):
+        assert tally.read == tally.imported + tally.unchanged + tally.moved_on + tally.refused
+    return imports.counts, refused
+
+
+async def exported(house):
+    return [msgspec.json.decode(line) async for line in house.authority.export()]
+
+
+async def everything(house):
+    """All that an import could change, but the tallies of the audit."""
+    page = await house.store.list_jobs(owner=None, state=None, pipeline_uuid=None, after=None, limit=10_000)
+    return [
+        (job, await house.store.find_details(job.uuid), await house.store.history(job.uuid, 0, 1000))
+        for job in page.items
+    ], (await house.store.list_pipelines(after=None, limit=100)).items
+
+
+async def test_a_job_keeps_what_it_was(house):
+    catalogue = Catalogue()
+    document = catalogue.job(7)
+    await take(house, lines([*catalogue.pipelines, document]))
+    job = await house.store.find_job(document["uuid"])
+    details = await house.store.find_details(job.uuid)
+    history = await house.store.history(job.uuid, 0, 100)
+    for name in ("state", "last_event", "pipeline_uuid", "session", "archive_path", "archive_system"):
+        assert getattr(job, name) == document[name], name
+    assert list(job.child_of) == document["child_of"]
+    for name in ("generated_by", "acted_on", "acted_using"):
+        assert list(getattr(details, name)) == document[name], name
+    assert json.loads(details.archive_patterns) == document["archive_patterns"]
+    attributes = json.loads(details.attributes)
+    assert (attributes["agent"], attributes["task"]) == (document["agent"], None)
+    assert (attributes["_admin"], attributes["source"]) == (document["_admin"], "testing")
+    assert [event.name for event in history] == [entry["name"].lower() for entry in document["history"]]
+    assert [event.uuid for event in history] == [entry["uuid"] for entry in document["history"]]
+    assert [json.loads(event.data) for event in history] == [entry["data"] for entry in document["history"]]
+    dates = [datetime.fromisoformat(entry["date"]["$date"]) for entry in document["history"]]
+    assert [event.at for event in history] == dates
+    assert (job.created_at, job.updated_at) == (dates[0], dates[-1])
+    assert {event.credential for event in history} == {"import:datacatalog"}
+    owner = await house.store.find_principal(job.owner)
+    assert owner.email == f"{document['_admin']['owner']}@imported.invalid"
+    assert all([checked.broken_at is None async for checked in house.authority.verify()])
+
+
+async def test_an_owner_has_no_password_until_somebody_sets_one(house):
+    await take(house, lines([Catalogue().job() | {"_admin": {"owner": "Ann"}}]), Options(owner_domain="example.org"))
+    login = await house.store.find_login("ann@example.org")
+    assert (login.password_hash, login.principal.role, login.principal.active) == ("!", "author", True)
+
+
+async def test_salts_are_nowhere_but_with_the_old_tokens(house):
+    catalogue = Catalogue()
+    documents = [*catalogue.pipelines, *catalogue.jobs(5)]
+    await take(house, lines(documents), Options(legacy_until=NOW + timedelta(days=1)))
+    shown = repr(await everything(house)) + repr(await exported(house))
+    shown += repr((await house.store.list_audit(limit=100)).items)
+    assert not [document["_salt"] for document in documents if document["_salt"] in shown]
+    assert (await house.store.find_legacy(documents[-1]["uuid"])).salt == documents[-1]["_salt"]
+
+
+@pytest.mark.parametrize("form", [lines, array, lambda d: lines(map(canonical, d)), lambda d: array(map(canonical, d)),
+                                  lambda d: lines(map(first_version, d))])  # fmt: skip
+async def test_every_form_of_a_dump_gives_the_same(form):
+    documents = [*Catalogue().pipelines, *Catalogue(3).jobs(20)]
+    plain, other = make_house(FixedClock(NOW)), make_house(FixedClock(NOW))
+    await take(plain, lines(documents))
+    await take(other, form(deepcopy(documents)))
+    (jobs, _), (others, _) = await everything(plain), await everything(other)
+    assert [[(e.uuid, e.at, e.state, json.loads(e.data)) for e in events] for _, _, events in jobs] == [
+        [(e.uuid, e.at, e.state, json.loads(e.data)) for e in events] for _, _, events in others
+    ]
+    assert [(j.uuid, j.created_at, j.updated_at) for j, _, _ in jobs] == [
+        (j.uuid, j.created_at, j.updated_at) for j, _, _ in others
+    ]
+
+
+async def test_what_is_broken_is_refused_by_line_and_reason_and_the_rest_goes_on(house):
+    catalogue = Catalogue()
+    broken = list(catalogue.broken())
+    good = list(catalogue.jobs(3))
+    text = lines([good[0]]) + lines(document for _, document in broken) + lines(good[1:])
+    counts, refused = await take(house, text)
+    assert counts.jobs.imported == 3
+    assert [one.line for one in refused] == list(range(2, len(broken) + 2))
+    assert [(word, one.reason) for (word, _), one in zip(broken, refused, strict=True) if word not in one.reason] == []
+    found = {document["uuid"] for document in good}
+    assert {job.uuid for job, _, _ in (await everything(house))[0]} == found
+
+
+async def test_a_second_run_changes_nothing(house):
+    catalogue = Catalogue()
+    text = lines([*catalogue.pipelines, *catalogue.jobs(30)])
+    await take(house, text)
+    before = await everything(house)
+    counts, refused = await take(house, text, size=7)
+    assert (counts.jobs.unchanged, counts.pipelines.unchanged, refused) == (30, 5, [])
+    assert await everything(house) == before
+
+
+async def test_a_job_that_moved_on_stays_where_it_is(house):
+    document = Catalogue().job(1)
+    await take(house, lines([document]))
+
+    def judge(job, _):
+        event = replace(history[0], sequence=2, uuid=ids.random_typed_uuid("pipelinejob_event", bytes(16)), name="run")
+        return Change(job, replace(job, state="RUNNING", last_event="run", sequence=2), replace(event, state="RUNNING"))
+
+    history = await house.store.history(document["uuid"], 0, 9)
+    await house.store.apply(document["uuid"], judge)
+    counts, _ = await take(house, lines([document]))
+    assert counts.jobs.moved_on == 1
+    assert (await house.store.find_job(document["uuid"])).state == "RUNNING"
+
+
+async def test_another_job_of_the_same_uuid_is_refused_not_mixed(house):
+    catalogue = Catalogue()
+    document = catalogue.job(4)
+    await take(house, lines([document]))
+    before = await everything(house)
+    other = catalogue.job(4)
+    longer = deepcopy(document)
+    longer["history"].append(catalogue.job(2)["history"][1])
+    versions = [
+        document | {name: other[name] for name in ("history", "state", "last_event", "data", "updated")},
+        document | {"session": "another"},
+        document | {"acted_on": []},
+        document | {"_admin": {"owner": "somebody-else"}},
+    ]
+    counts, refused = await take(house, lines(versions))
+    assert (counts.jobs.refused, len(refused)) == (4, 4)
+    assert await everything(house) == before
+
+
+@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_uuid_that_comes_twice_in_a_dump_is_one_job(house, size, dry_run):
+    document = Catalogue().job(2)
+    text = lines([document, document | {"_id": 2}, document | {"session": "another"}])
+    counts, refused = await take(house, text, Options(dry_run=dry_run), size)
+    assert (counts.jobs.imported, counts.jobs.unchanged, counts.jobs.refused) == (1, 1, 1)
+    assert [one.line for one in refused] == [3]
+
+
+async def test_a_dry_run_says_the_same_and_writes_nothing(house):
+    catalogue = Catalogue()
+    text = lines([*catalogue.pipelines, *catalogue.jobs(20), *(document for _, document in catalogue.broken())])
+    options = Options(legacy_until=NOW + timedelta(days=1))
+    before = (await house.store.list_audit(limit=100)).items
+    said = await take(house, text, replace(options, dry_run=True))
+    assert await everything(house) == ([], [])
+    assert (await house.store.list_principals(after=None, limit=10)).items == []
+    assert (await house.store.list_audit(limit=100)).items == before
+    assert await house.store.find_progress("dump") is None
+    assert await take(house, text, options) == said
+
+
+async def test_the_audit_tells_of_an_import(house):
+    await take(house, lines(Catalogue().jobs(2)))
+    entries = {entry.name: json.loads(entry.data) for entry in (await house.store.list_audit(limit=100)).items}
+    assert entries["import.started"] == {"after_documents": 0, "legacy_tokens_until": None}
+    assert entries["import.finished"]["counts"]["jobs"]["imported"] == 2
+
+
+@given(st.integers(0, 10_000), st.integers(0, 12))
+async def test_export_and_import_give_the_same_documents(seed, count):
+    catalogue = Catalogue(seed)
+    first, second = make_house(FixedClock(NOW)), make_house(FixedClock(NOW + timedelta(days=3)))
+    documents = [*catalogue.pipelines, *catalogue.jobs(count)]
+    await take(first, lines(documents))
+    out = [line async for line in first.authority.export()]
+    counts, refused = await take(second, b"\n".join(out))
+    assert (refused, counts.jobs.imported) == ([], count)
+    assert [line async for line in second.authority.export()] == out
+    for given_one, line in zip(documents, out, strict=True):
+        expected = {name: value for name, value in given_one.items() if name not in ("_id", "_salt")}
+        assert {name: value for name, value in json.loads(line).items() if name in expected} == expected
+
+
+async def test_what_was_made_here_comes_out_and_in_again(house):
+    ann = await house.person("ann@example.org")
+    attributes = b'{"uuid":"mine","state":5,"_history_names":7,"_properties":[1],"_admin":{"owner":"victim"},"x":\n{}}'
+    pipeline = await house.authority.pipelines.put(ann, b'{"id":"a","name":"A","components":[],"processing_levels":[]}',
+        {"id": "a", "name": "A", "components": [], "processing_levels": []})  # fmt: skip
+    from jobpass.records import Details
+
+    made = await house.authority.jobs.create(
+        ann, pipeline.uuid, b'{"a":\n1}', {"a": 1}, details=Details(attributes=attributes), lifecycle="compute"
+    )
+    await house.authority.jobs.submit_event(ann, made.job.uuid, "fail", b'"\\n"')
+    out = [line async for line in house.authority.export()]
+    assert not [line for line in out if b"\n" in line]
+    document = json.loads(out[1])
+    assert (document["state"], document["lifecycle"], document["_admin"]["owner"]) == (
+        "error",
+        "compute",
+        "ann@example.org",
+    )
+    other = make_house(FixedClock(NOW))
+    counts, refused = await take(other, b"\n".join(out))
+    assert (counts.jobs.imported, refused) == (1, [])
+    assert [line async for line in other.authority.export()] == out
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+async def test_the_old_algorithm_is_that_of_the_vectors(vector):
+    assert old_token(vector["salt"], str(vector["args"][0])) == vector["token"]
+
+
+async def test_every_imported_job_has_its_old_token(house):
+    documents = list(Catalogue().jobs(20))
+    documents += [{name: value for name, value in Catalogue(9).job().items() if name != "_admin"}]
+    counts, _ = await take(house, lines(documents), Options(legacy_until=NOW + timedelta(days=1)))
+    assert counts.legacy == 21
+    for document in documents:
+        bearer = await house.authority.legacy_tokens.identify(given_token(document), document["uuid"])
+        assert bearer.credential == f"legacy:{document['uuid']}"
+
+
+async def test_a_job_without_a_salt_has_none(house):
+    document = Catalogue().job()
+    del document["_salt"]
+    counts, _ = await take(house, lines([document]), Options(legacy_until=NOW + timedelta(days=1)))
+    assert (counts.jobs.imported, counts.legacy) == (1, 0)
+
+
+async def test_a_flaw_is_refused_with_its_line(house):
+    imports = house.authority.imports(Options())
+    prepared = await imports.prepare([Document(9, b"", "is not JSON")])
+    refused = await imports.write(prepared, Place("dump", 1, b""))
+    assert [(one.line, one.kind, one.reason) for one in refused] == [(9, "others", "is not JSON")]
