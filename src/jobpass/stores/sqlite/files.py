@@ -13,6 +13,7 @@ from jobpass.stores.rules import gone, read_cursor
 from jobpass.stores.sqlite.file_rows import file_from, file_row, run_from, run_row
 from jobpass.stores.sqlite.part import Part, filtered, page
 from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import Row
 
 FILTERS: Final = {"kind": " AND kind = :kind", "level": " AND level = :level"}
 
@@ -41,10 +42,11 @@ class Files(Part):
 
         def sweep(cursor: apsw.Cursor) -> int | None:
             number = _number(cursor, job)
-            rows = cursor.execute(QUERIES["next_files"], (number, after, limit)).fetchall()
+            rows: list[Row] = cursor.execute(QUERIES["next_files"], (number, after, limit)).fetchall()
             cursor.executemany(QUERIES["delete_file"], ((identity,) for identity, seen in rows if seen != run))
             if len(rows) == limit:
-                return int(rows[-1][0])
+                place: int = rows[-1][0]
+                return place
             cursor.execute(QUERIES["delete_old_runs"], {"job": number, "run": run})
             return None
 
@@ -87,4 +89,4 @@ def _number(cursor: apsw.Cursor, job: Job) -> int:
     number = cursor.execute(QUERIES["find_this_job"], (job.uuid, to_microseconds(job.created_at))).get
     if number is None:
         raise gone(job)
-    return int(number)
+    return number  # type: ignore[no-any-return]
