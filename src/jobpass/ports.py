@@ -55,11 +55,17 @@ Randomness = Callable[[int], bytes]
 class JobStore(Protocol):
     """Jobs, their histories, and the pipelines that they belong to."""
 
-    async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
+    async def apply(
+        self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
+    ) -> Change | Replayed:
         """Write what ``judge`` says about the job, durably, in one piece; return it once it is on the disk.
 
         Calls for one job are judged one after the other, each on the result of the one before. ``key`` is the
         idempotency key under which the second argument of ``judge`` is looked up.
+
+        ``apart`` is the job that ``judge`` may make: if it makes one, and a job of another owner is a neighbour of that
+        archive path as ``archive_neighbour`` has it, nothing is written and ``JobExists`` raised. Of two that are made
+        at once one is.
         """
         ...
 
@@ -139,6 +145,14 @@ class Archives(Protocol):
 
         ``system`` is resolved first. One that is not configured allows every sound path, since nothing is ever done
         there. Raises ``InvalidInput`` on ``json.archive_path``.
+        """
+        ...
+
+    async def make(self, system: str | None, path: str) -> None:
+        """Make the directory ``path`` and those that lead to it, where they are not there yet.
+
+        Nothing is made where there is no system, or one that is not configured: nothing is ever done there. Links are
+        not followed, and roots are not made. Raises ``ArchiveFailed`` as ``clear`` does, also for a file in the way.
         """
         ...
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, StoreUnavailable, UnknownJob, UnknownPrincipal
+from jobpass.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    JobExists,
+    StoreUnavailable,
+    UnknownJob,
+    UnknownPrincipal,
+)
 from jobpass.records import (
     AdminKey,
     AuditEntry,
@@ -91,6 +99,12 @@ def within(path: str) -> tuple[str, str]:
     """The texts between which lie all paths in the directory ``path``, and no others: ``0`` follows on ``/``."""
     names = path.rstrip("/")
     return f"{names}/", f"{names}0"
+
+
+def archive_taken() -> JobExists:
+    """The error of a job whose directory would have to do with another owner's; it names nothing of that job."""
+    message = "The archive path is the same as that of another owner's job, contains it, or lies in it."
+    return JobExists(message, field="archive_path")
 
 
 def held(name: str) -> Conflict:

@@ -17,7 +17,7 @@ from jobpass.stores.memory.files import Files
 from jobpass.stores.memory.imports import Imports
 from jobpass.stores.memory.part import page
 from jobpass.stores.memory.webhooks import Webhooks
-from jobpass.stores.rules import around, check_answer, held, links, read_cursor, within
+from jobpass.stores.rules import archive_taken, around, check_answer, held, links, read_cursor, within
 
 
 class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
@@ -27,7 +27,9 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
         super().__init__()
         self._held: set[str] = set()
 
-    async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
+    async def apply(
+        self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
+    ) -> Change | Replayed:
         """As ``ports.JobStore``."""
         self._check_open()
         job = self._jobs[uuid][1] if uuid in self._jobs else None
@@ -36,8 +38,16 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
         answer = judge(job, standing)
         check_answer(answer, uuid, job, standing, key)
         if isinstance(answer, Change):
+            if answer.before is None and apart is not None and self._is_taken(apart):
+                raise archive_taken()
             self._write(uuid, answer)
         return answer
+
+    def _is_taken(self, apart: Job) -> bool:
+        system, path = apart.archive_system, apart.archive_path
+        if system is None or path is None:
+            return False
+        return self._neighbour(apart.uuid, system, path, apart.owner) is not None
 
     def _write(self, uuid: str, change: Change) -> None:
         if change.after is None:
@@ -95,6 +105,9 @@ class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
     async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:
         """As ``ports.JobStore``."""
         self._check_open()
+        return self._neighbour(uuid, system, path, not_of)
+
+    def _neighbour(self, uuid: str, system: str, path: str, not_of: int | None) -> str | None:
         containing, (above, below) = around(path), within(path)
         found = [
             (job.archive_path, number, job.uuid)

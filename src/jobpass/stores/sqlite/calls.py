@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import apsw
+from msgspec import Struct
 
 from jobpass.ports import Judge
 from jobpass.stores.batch import Call
+
+
+class Among(Struct, frozen=True):
+    """Where the directory of a job lies that is to be made, and whether it was another owner's neighbour before.
+
+    ``bindings`` are those of ``archive_newer``, which tells of the jobs since.
+    """
+
+    taken: bool
+    bindings: dict[str, Any]
 
 
 class Apply(Call, eq=False):
@@ -17,6 +28,7 @@ class Apply(Call, eq=False):
     uuid: str
     judge: Judge
     key: str | None
+    among: Among | None = None
 
 
 class Statement(Call, eq=False):

@@ -21,7 +21,7 @@ from jobpass.stores.sqlite.accounts import Accounts
 from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
-from jobpass.stores.sqlite.calls import Apply
+from jobpass.stores.sqlite.calls import Among, Apply
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
 from jobpass.stores.sqlite.files import Files
 from jobpass.stores.sqlite.holds import hold_name
@@ -43,6 +43,9 @@ from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
 """``check`` complains when the disk has less room than this."""
+
+PASSED = 200
+"""Of so many jobs of one owner's in and around a directory the owner is looked at before a thread does it."""
 
 TEND_WAL_BYTES = 16 << 20
 """``tend`` copies the write-ahead log back once it is larger than this."""
@@ -71,9 +74,21 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
         path = Path(path)
         return cls(path, *await asyncio.to_thread(open_both, path))
 
-    async def apply(self, uuid: str, judge: Judge, key: str | None = None) -> Change | Replayed:
+    async def apply(
+        self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
+    ) -> Change | Replayed:
         """As ``ports.JobStore``."""
-        return await self._batch.submit(Apply(uuid, judge, key))  # type: ignore[no-any-return]
+        among = None if apart is None else await self._among(apart)
+        return await self._batch.submit(Apply(uuid, judge, key, among))  # type: ignore[no-any-return]
+
+    async def _among(self, job: Job) -> Among | None:
+        """What the writer needs to know of the neighbours of a job's directory, so that it has few jobs to look at."""
+        system, path = job.archive_system, job.archive_path
+        if system is None or path is None:
+            return None
+        newest = self._newest("newest_job")  # first: what is made after this is the writer's to see
+        taken = await self.archive_neighbour(job.uuid, system, path, not_of=job.owner) is not None
+        return Among(taken, _directory(system, path) | {"owner": job.owner, "newest": newest})
 
     async def find_job(self, uuid: str) -> Job | None:
         """As ``ports.JobStore``."""
@@ -107,16 +122,16 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
         return page(rows, limit, job_from)
 
     async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:
-        """As ``ports.JobStore``; where many jobs may be passed over, in a thread."""
-        above, below = within(path)
-        paths = msgspec.json.encode(around(path)).decode()
-        bindings = {"uuid": uuid, "system": system, "paths": paths, "above": above, "below": below, "owner": not_of}
-        rows = self._rows(QUERIES["archive_around"], bindings)
-        if not rows and not_of is None:
-            rows = self._rows(QUERIES["archive_inside"], bindings)
-        elif not rows:
-            rows = await self._rows_aside(QUERIES["archive_inside"], bindings)
-        return rows[0][0] if rows else None
+        """As ``ports.JobStore``; where many jobs are passed over, in a thread."""
+        bindings = _directory(system, path) | {"uuid": uuid, "owner": None, "limit": 1 if not_of is None else PASSED}
+        for query in (QUERIES["archive_around"], QUERIES["archive_inside"]):
+            rows = self._rows(query, bindings)
+            if len(rows) == PASSED and all(owner == not_of for _, owner in rows):
+                rows = await self._rows_aside(query, bindings | {"owner": not_of, "limit": 1})
+            for found, owner in rows:
+                if owner != not_of:
+                    return str(found)
+        return None
 
     async def count_lifecycles(self) -> dict[str, int]:
         """As ``ports.JobStore``; looks at every job, in a thread."""
@@ -243,3 +258,9 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
             return Path(f"{self._path}-wal").stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def _directory(system: str, path: str) -> dict[str, str]:
+    """The bindings that stand for a directory in the queries about neighbours."""
+    above, below = within(path)
+    return {"system": system, "paths": msgspec.json.encode(around(path)).decode(), "above": above, "below": below}

@@ -13,8 +13,8 @@ import apsw
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
 from jobpass.records import Change, Details, Event, Job, Relation, Session
-from jobpass.stores.rules import check_answer, links
-from jobpass.stores.sqlite.calls import Apply, Statement
+from jobpass.stores.rules import archive_taken, check_answer, links
+from jobpass.stores.sqlite.calls import Among, Apply, Statement
 from jobpass.stores.sqlite.commit import CommitThread
 from jobpass.stores.sqlite.database import CULPRITS, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
@@ -137,9 +137,15 @@ class Writer:
         except Exception as error:  # whatever a judge raises is its own caller's, never the group's
             call.error = error
             return
+        if call.among is not None and row is None and self._is_taken(call.among):
+            call.error = archive_taken()
+            return
         call.result = answer
         if type(answer) is Change:
             self._take(answer, row)
+
+    def _is_taken(self, among: Among) -> bool:
+        return among.taken or self._execute(QUERIES["archive_newer"], among.bindings).get is not None
 
     def _load(self, uuid: str) -> _Row | None:
         found = self._execute(_FIND_JOB, (uuid,)).get
