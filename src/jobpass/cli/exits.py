@@ -16,6 +16,7 @@ UNREACHABLE: Final = 6
 SETUP: Final = 7
 UNEXPECTED: Final = 8
 BUSY: Final = 9
+PARTLY: Final = 10
 RUN_FAILED: Final = 125
 NOT_STARTED: Final = 126
 NO_COMMAND: Final = 127
@@ -35,6 +36,7 @@ MEANINGS: Final = {
     SETUP: "the installation cannot be used as it is",
     UNEXPECTED: "an answer or an error that should not be",
     BUSY: "asked too often; try again later",
+    PARTLY: "`import`: some documents were refused, all others are done",
     RUN_FAILED: "`run`: Jobpass itself failed; the command was not started, or its end is not on record",
     NOT_STARTED: "`run`: the command cannot be executed",
     NO_COMMAND: "`run`: the command was not found",

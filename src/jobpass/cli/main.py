@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "anchor": ("jobpass.cli.copies", "anchor"),
     "backup": ("jobpass.cli.copies", "backup"),
     "restore": ("jobpass.cli.copies", "restore"),
+    "import": ("jobpass.cli.migrate", "app"),
+    "export": ("jobpass.cli.migrate", "export"),
     "keys": ("jobpass.cli.keys", "app"),
     "settings": ("jobpass.cli.in_force", "settings"),
     "completion": ("jobpass.cli.in_force", "completion"),

@@ -60,7 +60,7 @@ def datacatalog(
     """Import a dump of the datacatalog: MongoDB's extended JSON, one document a line or one array.
 
     Jobs keep their uuid, history, dates, links and owner. A second run changes nothing. What is refused is told with
-    its line and reason, the rest goes on, and the exit code is 1.
+    its line and reason, the rest goes on, and the exit code is 10.
     """
     from jobpass import compose
     from jobpass.authority.imports import Options
@@ -76,7 +76,7 @@ def datacatalog(
         watcher = _Watcher(stack, files, told, as_json=as_json)
         asyncio.run(compose.import_files(folder, files, options, watcher, restart=restart))
     watcher.tell(dry_run=dry_run)
-    return exits.NO if watcher.refused else exits.OK
+    return exits.PARTLY if watcher.refused else exits.OK
 
 
 @app.command("legacy-tokens")
@@ -108,6 +108,7 @@ def export(
     data: Data = None,
     out: Annotated[Path | None, typer.Option("--output", help="Write into this new file instead of stdout.")] = None,
     packed: Annotated[bool, typer.Option("--gzip", help="Pack it.")] = False,
+    as_json: output.Json = False,
 ) -> None:
     """Write all pipelines and jobs with their histories as a dump that import reads: no secrets are in it."""
     from jobpass import compose
@@ -119,7 +120,8 @@ def export(
         if packed:  # without a time and a name in it, so that the same record gives the same bytes
             file = cast(IO[bytes], stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
         count = asyncio.run(compose.export(folder, file.write))
-    output.note(f"{count} documents were written.")
+    told = json.dumps({"documents": count}) if as_json else f"{count} documents were written."
+    output.note(told) if out is None else output.line(told)
 
 
 def _until(text: str, now: datetime) -> datetime:
