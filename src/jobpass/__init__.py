@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from jobpass.client.picture import draw_job as draw_job
     from jobpass.client.sync import Client as Client
     from jobpass.compose import open as open  # noqa: A004
+    from jobpass.wire.callbacks import AGAVE_EVENTS as AGAVE_EVENTS
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AGAVE_EVENTS",
     "AsyncClient",
     "Client",
     "__version__",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AGAVE_EVENTS": ("jobpass.wire.callbacks", "AGAVE_EVENTS"),
     "AsyncClient": ("jobpass.client.aio", "AsyncClient"),
     "Client": ("jobpass.client.sync", "Client"),
     "admin_lifetime": ("jobpass.client.offline", "admin_lifetime"),

@@ -109,6 +109,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Where jobs' archive directories are, by archive system; on a system that is not named nothing is ever cleared."""
     default_archive: SystemName | None = None
     """The archive system of new jobs that name none."""
+    callbacks: bool = False
+    """Whether events are taken from who calls a URL with a ticket in it; off, since a URL is seen by many."""
+    public_url: Annotated[str, Meta(pattern=r"^https?://[^\s?#@]+$", max_length=1024)] | None = None
+    """Where the outside reaches a server of this folder: what clients in process put before a ticket."""
     webhook_networks: tuple[str, ...] = ()
     """Networks (CIDR) to which webhooks may lead beside public addresses, and also without TLS."""
     webhook_retry_seconds: Annotated[tuple[_Pause, ...], Meta(max_length=32)] = WEBHOOK_RETRY_SECONDS

@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from jobpass.client.flow import RESTING_STATES
+from jobpass.lifecycle.resting import RESTING_STATES
 from jobpass.client.results import Event, Job
 from jobpass.errors import (
     Conflict,

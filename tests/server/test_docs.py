@@ -10,12 +10,13 @@ from jobpass.server.body import DRAINED_BYTES
 from jobpass.server.deadlines import READ_SECONDS
 from jobpass.server.protocol import HEAD_BYTES, HEAD_SECONDS
 from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX
-from jobpass.server.routes import ROUTES
+from jobpass.server.routes import routes
 from jobpass.server.run import KEEP_ALIVE_SECONDS
 from jobpass.wire.problems import TABLE
 from support.process import make_folder, process
 from support.site import PASSWORD
 
+ROUTES = routes(callbacks=True)
 PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
 
 

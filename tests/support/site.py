@@ -15,7 +15,7 @@ from jobpass.clock import Clock, FixedClock
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.outbox.addresses import Allowed
 from jobpass.outbox.places import Places
-from jobpass.ports import Destinations, Store
+from jobpass.ports import Archives, Destinations, Store
 from jobpass.server.app import App, create_app
 from jobpass.tokens.attenuate import admin_token
 from jobpass.tokens.keyring import Keyring
@@ -119,6 +119,9 @@ def make_site(
     clock: Clock | None = None,
     keyring: Keyring | None = None,
     destinations: Destinations | None = None,
+    archives: Archives | None = None,
+    *,
+    callbacks: bool = False,
 ) -> Site:
     """A fresh one, with passwords that cost little; webhooks may lead to 127.0.0.0/8 unless told."""
     keyring = keyring or Keyring.generate(secrets.token_bytes(4), secrets.token_bytes(32))
@@ -131,8 +134,10 @@ def make_site(
         passwords,
         clock,
         secrets.token_bytes,
-        archives=FileArchives(),
+        archives=archives or FileArchives(),
         destinations=destinations or Places(Allowed(["127.0.0.0/8"])),
     )
-    app = create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES)
+    app = create_app(
+        authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES, callbacks=callbacks
+    )
     return Site(Asker(app), app, authority, store, keyring, clock)

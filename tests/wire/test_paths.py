@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpass.server.route import Router
-from jobpass.server.routes import ROUTES
+from jobpass.server.routes import routes
 from jobpass.wire import paths
 
 UUID = "1075a3f8-0c5e-5b5a-9d2e-6f1b7a0c4d3e"
+ROUTES = routes(callbacks=True)
 
 
 def test_every_template_is_served() -> None:
@@ -22,7 +23,7 @@ def test_every_template_is_served() -> None:
 def test_a_filled_path_finds_its_route() -> None:
     router = Router(ROUTES)
     for route in ROUTES:
-        found, uuid = router.find(route.method, paths.fill(route.template, uuid=UUID, id=UUID))
+        found, uuid = router.find(route.method, paths.fill(route.template, uuid=UUID, id=UUID, ticket=UUID))
         assert found is route
         assert uuid == (UUID if "{" in route.template else "")
 

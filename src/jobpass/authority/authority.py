@@ -9,6 +9,8 @@ from jobpass.authority import anchors
 from jobpass.authority.accounts import Accounts
 from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
 from jobpass.authority.audit import Audit
+from jobpass.authority.buckets import Buckets
+from jobpass.authority.callbacks import Callbacks
 from jobpass.authority.credentials import Credentials
 from jobpass.authority.export import documents
 from jobpass.authority.gate import Gate
@@ -65,6 +67,7 @@ class Authority:
         self._store = store
         self._passwords = passwords
         self._throttle = Throttle()
+        self._calls = Buckets()
         self._legacy_throttle = make_throttle()
         self._clock = clock
         self._randomness = randomness
@@ -101,6 +104,9 @@ class Authority:
             resetting,
             self._archives,
             self._namespace,
+        )
+        self.callbacks = Callbacks(
+            store, gate, self.jobs, self.credentials, self.lifecycles, self.audit, clock, self._calls
         )
         self.webhooks = Webhooks(
             store, gate, keyring, self.lifecycles, self.audit, clock, randomness, self._destinations

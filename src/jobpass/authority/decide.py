@@ -12,6 +12,7 @@ from msgspec import Struct
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.policy import ANY_JOB_ACTIONS, KIND_ACTIONS, OWN_JOB_ACTIONS, ROLE_ACTIONS
 from jobpass.records import Job, Principal
+from jobpass.tokens import ticket
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import check_caveats
 
@@ -48,6 +49,8 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
     objections = [Objection("expired" if o.expired else "caveat", o.sentence) for o in check_caveats(verified, access)]
     if access.action not in KIND_ACTIONS[verified.kind]:
         objections.append(Objection("policy", f"a {verified.kind} token does not open {access.action}"))
+    if access.action == ticket.ACTION and not ticket.is_ticket(verified.caveats, access.at):
+        objections.append(Objection("policy", "only a ticket may stand in a URL"))
     if admin_only and verified.kind != "admin":
         objections.append(Objection("policy", f"{access.event} needs an administrative token"))
     if verified.kind == "document":

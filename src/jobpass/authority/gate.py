@@ -6,7 +6,7 @@ The gate hands the store a *judge*, a pure function from the job as it stands to
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from jobpass.errors import (
 )
 from jobpass.lifecycle.step import step
 from jobpass.records import NO_LINK, Change, Details, Event, Job, Replayed
+from jobpass.tokens import ticket
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from jobpass.records import Principal
     from jobpass.tokens.keyring import Keyring
 
+Sending = Literal["jobs.event", "jobs.callback"]
+"""The two ways in which an event comes: with a token in the header, and by a URL with a ticket in it."""
 
 MOVED = "The job has moved meanwhile: look at it again."
 NOT_CANCELABLE = 'Cannot cancel a job once it is running. Send a "fail" event instead.'
@@ -79,16 +82,22 @@ class Gate:
         """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
         return principal.active and "jobs.read" in on_job_of(principal, owner)
 
-    def judge_event(self, bearer: Bearer, job_uuid: str, submission: Submission) -> Judge:
-        """The judge of an event: authorise, look for a replay, step, link."""
+    def judge_event(
+        self, bearer: Bearer, job_uuid: str, submission: Submission, action: Sending = "jobs.event"
+    ) -> Judge:
+        """The judge of an event: authorise, look for a replay, step, link.
+
+        A callback is told apart by its event alone: who calls a URL again may say other things beside it.
+        """
 
         def judge(job: Job | None, prior: Event | None) -> Change | Replayed:
             if job is None:
                 raise UnknownJob(job_uuid)
             lifecycle = self._lifecycles.get(job.lifecycle)
-            allowed = self._admit_event(bearer, job, lifecycle, submission)
+            allowed = self._admit_event(bearer, job, lifecycle, submission, action)
             if prior is not None:
-                if prior.name != submission.name or prior.data != submission.data:
+                same_data = prior.data == submission.data or action == ticket.ACTION
+                if prior.name != submission.name or not same_data:
                     raise IdempotencyConflict("This idempotency key came before with another event.", uuid=job_uuid)
                 return Replayed(job, prior)
             state = step(lifecycle, job.state, submission.name)
@@ -199,9 +208,11 @@ class Gate:
 
         return judge
 
-    def _admit_event(self, bearer: Bearer, job: Job, lifecycle: Lifecycle, submission: Submission) -> Allowed:
+    def _admit_event(
+        self, bearer: Bearer, job: Job, lifecycle: Lifecycle, submission: Submission, action: Sending = "jobs.event"
+    ) -> Allowed:
         name = submission.name
-        access = Access("jobs.event", submission.at, job.uuid, name, job.state, None, bearer.address)
+        access = Access(action, submission.at, job.uuid, name, job.state, None, bearer.address)
         decision = decide(bearer, access, job, admin_only=name in lifecycle.admin_only)
         if isinstance(decision, Denied):
             refusal = _refusal(decision, access)

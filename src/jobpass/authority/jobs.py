@@ -22,7 +22,7 @@ from jobpass.tokens.mint import mint_document
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.bearer import Bearer
-    from jobpass.authority.gate import Gate
+    from jobpass.authority.gate import Gate, Sending
     from jobpass.authority.resetting import Resetting
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
@@ -156,7 +156,14 @@ class Jobs:
         return Made(job, standing.data, standing.details, self._token(job))
 
     async def submit_event(
-        self, bearer: Bearer, uuid: str, name: str, data: bytes = b"null", key: str | None = None
+        self,
+        bearer: Bearer,
+        uuid: str,
+        name: str,
+        data: bytes = b"null",
+        key: str | None = None,
+        *,
+        action: Sending = "jobs.event",
     ) -> Accepted:
         """Record an event of a job, once it is decided and legal; returns when it is on the disk.
 
@@ -167,7 +174,7 @@ class Jobs:
         if name == READY:
             outcome = await self._resetting.ready(bearer, uuid, submission)
         else:
-            outcome = await self._store.apply(uuid, self._gate.judge_event(bearer, uuid, submission), key)
+            outcome = await self._store.apply(uuid, self._gate.judge_event(bearer, uuid, submission, action), key)
         job, event = _standing(outcome)
         if event is None:
             raise UnknownJob(uuid)

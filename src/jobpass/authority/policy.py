@@ -19,6 +19,7 @@ ACTIONS: Mapping[str, str] = {
     "jobs.token": "be given a job's document token again",
     "jobs.rotate": "redraw a job's serial, which ends its document tokens",
     "jobs.cancel": "take a job away to which nothing has happened yet",
+    "jobs.callback": "send an event to a job by calling a URL with a ticket in it",
     "jobs.delete": "delete a job with its history",
     "tokens.introspect": "be told what a token is",
     "tokens.revoke": "end a token",
@@ -56,14 +57,14 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
             "webhooks.manage",
         }
     ),
-    "operator": frozenset(ACTIONS) - {"jobs.delete"},
+    "operator": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete"},
 }
 """What a person's login token may ask for, by role."""
 
 KIND_ACTIONS: Mapping[str, frozenset[str]] = {
-    "document": frozenset({"jobs.read", "jobs.event", "jobs.cancel"}),
+    "document": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.callback"}),
     "admin": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.token", "jobs.rotate", "jobs.delete"}),
-    "login": frozenset(ACTIONS) - {"jobs.delete"},
+    "login": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete"},
     "job": frozenset(),
     "apikey": frozenset(),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from jobpass.cli import connect, exits, inputs, output, picture
+from jobpass.cli.callback import callback
 from jobpass.cli.timeline import timeline
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ def history(
 
 
 app.command()(timeline)
+app.command()(callback)
 
 
 @app.command()

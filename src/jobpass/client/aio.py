@@ -63,11 +63,12 @@ class AsyncClient(BaseClient):
         allow_plain_http: bool = False,
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
+        public_url: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock())
+        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or url)
         self._transport = transport or httpx2.AsyncHTTPTransport(
             verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
         )

@@ -8,11 +8,12 @@ from typing import NoReturn, Self
 
 from jobpass.client.address import Address
 from jobpass.client.asking import Bearer
+from jobpass.client.callbacks import callback_url
 from jobpass.client.exchange import Retries
 from jobpass.client.flow import Flow
 from jobpass.client.narrow import narrow
 from jobpass.clock import Clock
-from jobpass.errors import MissingToken
+from jobpass.errors import InvalidInput, MissingToken
 from jobpass.tokens.attenuate import admin_token
 
 
@@ -27,8 +28,11 @@ class BaseClient:
         retries: Retries,
         allow_plain_http: bool,
         clock: Clock,
+        public_url: str | None,
     ) -> None:
         self._address = Address.parse(url, allow_plain_http=allow_plain_http)
+        self._plain_http_allowed = allow_plain_http
+        self._public_url = public_url
         self._flow = Flow(token, timeout_seconds, retries)
         self._clock = clock
         self._owner = True
@@ -83,6 +87,43 @@ class BaseClient:
             platforms=platforms,
             cidr=cidr,
         )
+
+    def callback_url(
+        self,
+        events: Iterable[str],
+        *,
+        expires_in_seconds: float | None = None,
+        expires_at: datetime | None = None,
+        cidr: Iterable[str] | None = None,
+        token: str | None = None,
+        base: str | None = None,
+    ) -> str:
+        """A URL with a ticket, for a sender that can only call one: it causes these ``events`` of one job, until then.
+
+        The ticket is made here from a job's document token (``token``, or the client's own), without asking the server,
+        which takes it only if its setting ``callbacks`` is on. It ends within 30 days; ``cidr`` lists the networks that
+        it may come from. ``base`` is where the outside reaches the server; unless given, ``public_url`` of the client,
+        else its URL. Whoever sees the URL can use it. Raises ``InvalidInput``, ``MissingToken``, ``WrongKind`` for
+        another token, ``MalformedToken``.
+        """
+        text = self.token if token is None else token
+        if text is None:
+            raise MissingToken("There is no document token to make a ticket from.")
+        return callback_url(
+            self._reached_at(base),
+            text,
+            self._clock.now(),
+            events,
+            expires_in_seconds=expires_in_seconds,
+            expires_at=expires_at,
+            cidr=cidr,
+        )
+
+    def _reached_at(self, base: str | None) -> Address:
+        url = base or self._public_url
+        if url is None:
+            raise InvalidInput.at("base", "must say where a server is: this client works in process, and has no URL")
+        return Address.parse(url, allow_plain_http=self._plain_http_allowed)
 
     def admin_token(self, key: str) -> str:
         """The admin token of the present window, made here from an admin key; see ``admin_lifetime``.

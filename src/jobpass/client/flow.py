@@ -19,6 +19,7 @@ from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
 from jobpass.client.webhooks import Webhooks
 from jobpass.errors import InvalidInput, UnknownPipeline
+from jobpass.lifecycle.resting import rests
 from jobpass.wire import paths
 from jobpass.wire.messages import (
     EventAnswer,
@@ -34,11 +35,6 @@ from jobpass.wire.messages import (
 )
 from jobpass.wire.power import DeletedAnswer
 
-RESTING_STATES: Final = frozenset(
-    {"FINISHED", "FAILED", "REJECTED", "VALIDATED", "FINALIZED", "RETIRED", "completed", "canceled", "error"}
-)
-"""States of the standard lifecycles in which nothing is at work, though it may go on: where ``watch`` ends."""
-STANDARD_LIFECYCLES: Final = frozenset({"pipeline", "compute"})
 HISTORY_PAGE: Final = 64
 """Events asked for at a time, so that even with 1 MiB of data each they fit into ``MAX_ANSWER_BYTES``."""
 WATCH_FIRST_SECONDS: Final = 0.25
@@ -245,9 +241,9 @@ class Flow(Power, Webhooks):
     ) -> Stream[Event]:
         """The events of a job above sequence ``after`` as they come, until it rests.
 
-        It rests in a final state of its lifecycle, and in one of ``RESTING_STATES``; ``until`` names other states, and
-        an empty one watches for ever. It asks again after a quarter of a second, then ever less often while nothing
-        happens, at least every ``interval_seconds``.
+        It rests in a final state of its lifecycle, and where ``lifecycle.resting`` says so; ``until`` names other
+        states, and an empty one watches for ever. It asks again after a quarter of a second, then ever less often while
+        nothing happens, at least every ``interval_seconds``.
         """
         if not interval_seconds > 0:
             raise InvalidInput.at("interval_seconds", "must be more than 0")
@@ -310,4 +306,4 @@ def _texts(name: str, values: Iterable[str]) -> list[str]:
 
 
 def _rests(job: Job) -> bool:
-    return job.final or (job.lifecycle in STANDARD_LIFECYCLES and job.state in RESTING_STATES)
+    return rests(job.lifecycle, job.state, final=job.final)

@@ -32,27 +32,28 @@ def narrow(
     """
     caveats: list[Caveat] = []
     if expires_in_seconds is not None:
-        caveats.append(ExpiresAt(_seconds(_later(now, expires_in_seconds), "expires_in_seconds")))
+        caveats.append(ExpiresAt(_seconds(later(now, expires_in_seconds), "expires_in_seconds")))
     if expires_at is not None:
         caveats.append(ExpiresAt(_seconds(expires_at, "expires_at")))
     if jobs is not None:
-        caveats.append(Jobs(_texts(jobs, "jobs")))
+        caveats.append(Jobs(texts(jobs, "jobs")))
     if events is not None:
-        caveats.append(Events(_texts(events, "events")))
+        caveats.append(Events(texts(events, "events")))
     if states is not None:
-        caveats.append(States({state: _texts(names, "states") for state, names in states.items()}))
+        caveats.append(States({state: texts(names, "states") for state, names in states.items()}))
     if actions is not None:
-        caveats.append(Actions(_texts(actions, "actions")))
+        caveats.append(Actions(texts(actions, "actions")))
     if platforms is not None:
-        caveats.append(Platforms(_texts(platforms, "platforms")))
+        caveats.append(Platforms(texts(platforms, "platforms")))
     if cidr is not None:
-        caveats.append(Cidr(_texts(cidr, "cidr")))
+        caveats.append(Cidr(texts(cidr, "cidr")))
     if not caveats:
         raise InvalidInput("Say what the token is to be limited to.")
     return attenuate(token, caveats)
 
 
-def _later(now: datetime, seconds: float) -> datetime:
+def later(now: datetime, seconds: float) -> datetime:
+    """The moment ``seconds`` after ``now``; ``InvalidInput`` if that is not later, or not in the calendar."""
     if not math.isfinite(seconds) or seconds <= 0:
         raise InvalidInput.at("expires_in_seconds", "must be more than 0")
     try:
@@ -67,9 +68,9 @@ def _seconds(at: datetime, field: str) -> int:
     return math.floor(at.timestamp())
 
 
-def _texts(values: Iterable[str], field: str) -> tuple[str, ...]:
+def texts(values: Iterable[str], field: str) -> tuple[str, ...]:
     """``values`` as a tuple; one text alone would be taken letter by letter, so it is refused."""
-    texts = tuple(values)
-    if isinstance(values, str) or not all(isinstance(text, str) for text in texts):
+    found = tuple(values)
+    if isinstance(values, str) or not all(isinstance(text, str) for text in found):
         raise InvalidInput.at(field, "must be a list of texts")
-    return texts
+    return found

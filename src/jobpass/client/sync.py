@@ -103,8 +103,9 @@ class Client(BaseClient):
     ``url`` is ``https://…``, or ``http://…`` on loopback (elsewhere only with ``allow_plain_http``). ``token`` may be
     a function, which is asked for the text before each request: ``lambda: jobpass.admin_token(key)``.
     ``timeout_seconds`` bounds each attempt, ``retries`` how many there are and for how long. ``tls`` replaces the
-    system's certificates. Proxies are used only if given as ``proxy``: the environment is not asked. ``channel`` is
-    for working in process; ``transport``, ``sleep`` and ``clock`` are for tests.
+    system's certificates. Proxies are used only if given as ``proxy``: the environment is not asked. ``public_url`` is
+    where others reach the server, for callbacks. ``channel`` is for working in process; ``transport``, ``sleep`` and
+    ``clock`` are for tests.
     """
 
     def __init__(
@@ -117,12 +118,13 @@ class Client(BaseClient):
         allow_plain_http: bool = False,
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
+        public_url: str | None = None,
         transport: httpx2.BaseTransport | None = None,
         channel: Channel | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock())
+        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or (url if channel is None else None))
         self._channel = channel or Http(
             transport
             or httpx2.HTTPTransport(

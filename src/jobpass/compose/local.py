@@ -14,7 +14,7 @@ from jobpass.compose.secret import Entrance, OwnSession, enter
 from jobpass.compose.serving import make_app
 from jobpass.errors import InvalidInput
 from jobpass.lifecycle.standard import STANDARD
-from jobpass.settings import Settings
+from jobpass.settings import Settings, environment, load
 
 if TYPE_CHECKING:
     from jobpass.client.asking import Bearer
@@ -66,7 +66,7 @@ def open(  # noqa: A001
     if folder.name == DATABASE:
         folder = folder.parent
     if entrance is None:
-        return _client(lambda: _app_of(folder, environ), token)
+        return _client_of(_channel(lambda: _app_of(folder, environ)), token, _public_url(folder, environ))
     return _with_secret(folder, entrance, token, environ)
 
 
@@ -79,10 +79,6 @@ def _entrance(secret: str | None, account: str | None, admin_key: str | None) ->
     return None
 
 
-def _client(lifespan: Callable[[], AbstractAsyncContextManager[App]], token: str | None = None) -> Client:
-    return _client_of(_channel(lifespan), token)
-
-
 def _channel(lifespan: Callable[[], AbstractAsyncContextManager[App]]) -> InProcess:
     import uvloop
 
@@ -91,15 +87,19 @@ def _channel(lifespan: Callable[[], AbstractAsyncContextManager[App]]) -> InProc
     return InProcess(lifespan, loop_factory=uvloop.new_event_loop)
 
 
-def _client_of(channel: InProcess, token: Bearer) -> Client:
+def _client_of(channel: InProcess, token: Bearer, public_url: str | None = None) -> Client:
     from jobpass.client.sync import Client
 
-    return Client(_HERE, token, channel=channel)
+    return Client(_HERE, token, channel=channel, public_url=public_url)
+
+
+def _public_url(folder: Path, environ: Mapping[str, str] | None) -> str | None:
+    return load(environment() if environ is None else environ, data=folder).settings.public_url
 
 
 def _in_memory() -> Client:
     password = make_password()
-    client = _client(lambda: _app_in_memory(password))
+    client = _client_of(_channel(lambda: _app_in_memory(password)), None)
     client.login(DEFAULT_EMAIL, password)
     return client
 
@@ -116,8 +116,8 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
 
     channel = _channel(lifespan)
     if not sessions:
-        return _client_of(channel, token)
-    return _client_of(channel, lambda: sessions[0].token(channel.run))
+        return _client_of(channel, token, _public_url(folder, environ))
+    return _client_of(channel, lambda: sessions[0].token(channel.run), _public_url(folder, environ))
 
 
 @asynccontextmanager

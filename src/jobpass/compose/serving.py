@@ -140,7 +140,12 @@ def make_app(authority: Authority, settings: Settings) -> App:
     """The application over an authority."""
     from jobpass.server.app import create_app
 
-    return create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=settings.body_limit_bytes)
+    return create_app(
+        authority,
+        randomness=secrets.token_bytes,
+        body_limit_bytes=settings.body_limit_bytes,
+        callbacks=settings.callbacks,
+    )
 
 
 def http_url(host: str, port: int, *, secure: bool = False) -> str:

@@ -19,7 +19,7 @@ from jobpass.server.counters import Counters
 from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
 from jobpass.server.query import parse_query
 from jobpass.server.route import Router
-from jobpass.server.routes import ROUTES
+from jobpass.server.routes import routes
 from jobpass.wire.problems import INTERNAL, scrub, to_problem
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ log = logging.getLogger("jobpass.server")
 _encode = msgspec.json.Encoder().encode
 _request_id = re.compile(rb"[\x21-\x7e]{1,64}")
 _subject = re.compile(r"[0-9a-f-]{1,36}")  # a uuid or an id, and nothing that could be a token
+_ticket = re.compile(r"(?<=callbacks/).+", re.DOTALL | re.IGNORECASE)  # whatever stands there was meant to be one
 _showable = re.compile(r"[A-Za-z0-9/_.…-]{1,128}")
 
 
@@ -48,9 +49,13 @@ def create_app(
     *,
     randomness: Randomness,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
+    callbacks: bool = False,
 ) -> App:
-    """The application over an authority. It owns nothing: whoever opened the authority closes it."""
-    return App(authority, Router(ROUTES), randomness(6).hex(), body_limit_bytes)
+    """The application over an authority. It owns nothing: whoever opened the authority closes it.
+
+    Without ``callbacks`` there is no route that takes tickets.
+    """
+    return App(authority, Router(routes(callbacks=callbacks)), randomness(6).hex(), body_limit_bytes)
 
 
 class App:
@@ -105,7 +110,7 @@ class App:
         if route.bearer:
             call.presented = await identify(call)
         if scope["query_string"]:
-            call.query = parse_query(scope["query_string"], route.query)
+            call.query = parse_query(scope["query_string"], None if route.ticket else route.query)
         return _encode(await route.handler(call))
 
     def _request_id(self, call: Call) -> str:
@@ -154,7 +159,7 @@ async def _send(send: Send, method: str, status: int, call: Call, extra: Headers
 
 def _log_access(scope: Scope, call: Call, status: int, reason: str, seconds: float) -> None:
     """One line for a request: who did what, and never with which token."""
-    path = scrub(scope["path"].encode("utf-8", "replace")).decode()
+    path = _ticket.sub("…", scrub(scope["path"].encode("utf-8", "replace")).decode())
     fields: dict[str, object] = {
         "method": scope["method"][:16],
         "path": path if _showable.fullmatch(path) else call.template or "(unprintable)",

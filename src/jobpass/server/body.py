@@ -60,7 +60,14 @@ async def read_told(call: Call) -> bytes:
 
 async def read_form(call: Call) -> TokenForm:
     """The form of RFC 7662 and RFC 7009. Members that are not known are passed over, as RFC 6749 §3.2 asks."""
-    body = await read_body(call, FORM)
+    members = form_members(await read_body(call, FORM))
+    if not members.get("token"):
+        raise InvalidInput.at("form.token", "is required")
+    return msgspec.convert(members, TokenForm)
+
+
+def form_members(body: bytes) -> dict[str, str]:
+    """The members of a form; ``InvalidInput`` if it is none, or has one that comes twice."""
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_MEMBERS)
     except ValueError:  # not UTF-8, before or behind the percent signs, or too many members
@@ -68,9 +75,7 @@ async def read_form(call: Call) -> TokenForm:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise InvalidInput.at("form._body", "has a member that comes twice")
-    if not members.get("token"):
-        raise InvalidInput.at("form.token", "is required")
-    return msgspec.convert(members, TokenForm)
+    return members
 
 
 async def _read(call: Call) -> bytes:

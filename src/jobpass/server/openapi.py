@@ -19,6 +19,7 @@ from jobpass.wire import paths
 from jobpass.wire.messages import Problem
 from jobpass.wire.problems import INTERNAL, TABLE
 
+DOES: Final = "describes all of this (OpenAPI 3.1)"
 _TEXT: Final = {"type": "string", "maxLength": MAX_LENGTH}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _SEQUENCE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE}
@@ -27,6 +28,7 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "acted_using": _TEXT,
     "after": _TEXT,
     "child_of": _TEXT,
+    "event": _TEXT,
     "generated_by": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
     "name": _TEXT,
@@ -34,6 +36,7 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "principal": _SEQUENCE,
     "since": _TIME,
     "state": _TEXT,
+    "status": _TEXT,
     "until": _TIME,
 }
 _QUERY_OF: Final = {(paths.JOB_HISTORY, "after"): _SEQUENCE}
@@ -56,7 +59,7 @@ def showing(routes: tuple[Route, ...], path: str) -> Callable[[Call], Awaitable[
 
     async def show(_call: Call) -> Raw:
         if not made:
-            itself = Route("GET", path, show, "describes all of this (OpenAPI 3.1)", dict[str, Any], bearer=False)
+            itself = Route("GET", path, show, DOES, dict[str, Any], bearer=False)
             made.append(Raw(msgspec.json.encode(document((*routes, itself)))))
         return made[0]
 

@@ -20,8 +20,11 @@ MAX_SEQUENCE: Final = 2**63 - 1
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
-def parse_query(text: bytes, known: tuple[str, ...]) -> dict[str, str]:
-    """The parameters by name; ``InvalidInput`` at ``query.<name>`` for unknown, repeated and overlong ones."""
+def parse_query(text: bytes, known: tuple[str, ...] | None) -> dict[str, str]:
+    """The parameters by name; ``InvalidInput`` at ``query.<name>`` for unknown, repeated and overlong ones.
+
+    Where ``known`` is None, none is unknown.
+    """
     try:
         pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:  # not ASCII, not UTF-8 behind the percent signs, or too many
@@ -29,7 +32,7 @@ def parse_query(text: bytes, known: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
-        if name not in known:
+        if known is not None and name not in known:
             fields[f"query.{name[:64]}"] = ["is not known here"]
         elif name in found:
             fields[f"query.{name}"] = ["comes twice"]

@@ -23,6 +23,8 @@ class Route(Struct, frozen=True):
 
     ``bearer`` says that a token is needed, ``query`` which parameters are read, ``answer`` and ``body`` which types go
     out and come in (``form``: as a form), ``refuses`` which errors are its own, beside those of every route like it.
+    ``ticket`` says that the blank of the path is one, which opens the route: then a ``GET`` acts, so that there is no
+    ``HEAD``, and any parameter may come along.
     """
 
     method: str
@@ -36,6 +38,7 @@ class Route(Struct, frozen=True):
     form: bool = False
     media_type: str = "application/json"
     refuses: tuple[type[Error], ...] = ()
+    ticket: bool = False
 
 
 class Router:
@@ -48,7 +51,7 @@ class Router:
         for route in routes:
             methods = self._methods_of(route.template)
             methods[route.method] = route
-            if route.method == "GET":
+            if route.method == "GET" and not route.ticket:
                 methods["HEAD"] = route
 
     def _methods_of(self, template: str) -> Methods:

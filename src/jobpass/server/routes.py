@@ -7,6 +7,7 @@ from typing import Any, Final
 from jobpass import errors
 from jobpass.records import RELATIONS
 from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
+from jobpass.server.callback_routes import CALLBACKS
 from jobpass.server.route import Route
 from jobpass.server.webhook_routes import WEBHOOKS
 from jobpass.wire import messages, paths, power
@@ -280,15 +281,14 @@ _OPERATING: Final = (
 
 _DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
 
-ROUTES: Final = (
-    *_DOCUMENTED,
-    Route(
-        "GET",
-        paths.OPENAPI,
-        openapi.showing(_DOCUMENTED, paths.OPENAPI),
-        "describes all of this (OpenAPI 3.1)",
-        dict[str, Any],
-        bearer=False,
-    ),
-)
-"""Every route, the one whose speed counts first."""
+
+def routes(*, callbacks: bool = False) -> tuple[Route, ...]:
+    """Every route, the one whose speed counts first; those that take tickets only if ``callbacks`` are on."""
+    documented = (*_DOCUMENTED, *CALLBACKS) if callbacks else _DOCUMENTED
+    showing = openapi.showing(documented, paths.OPENAPI)
+    itself = Route("GET", paths.OPENAPI, showing, openapi.DOES, dict[str, Any], bearer=False)
+    return (*documented, itself)
+
+
+ROUTES: Final = routes()
+"""Every route that is always there."""
