@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 import uvloop
 
-from jobpass.client.exchange import ONCE, Lost, Request, Response
+import jobpass
+from jobpass.client.exchange import ONCE, Lost, Request, Response, Retries
 from jobpass.client.inprocess import InProcess
 from jobpass.client.sync import Client
 from jobpass.clock import SystemClock
-from jobpass.errors import LoginFailed, ServerUnavailable, SetupError, UnexpectedAnswer
+from jobpass.errors import Error, LoginFailed, ServerUnavailable, SetupError, UnexpectedAnswer
 from jobpass.server.app import create_app
 from support.house import MEMBERS, PASSWORD, make_house
 
@@ -29,7 +34,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.3)
     if scope["path"] == "/broken":
         raise ValueError("canary")
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-seen", scope["query_string"])]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-some", b"thing")]})
     await send({"type": "http.response.body", "body": scope["path"].encode(), "more_body": True})
     await send({"type": "http.response.body", "body": message["body"]})
     assert (await receive())["type"] == "http.disconnect"
@@ -44,8 +49,8 @@ def ask(channel: InProcess, path: str, limit: float = 5, content: bytes | None =
 @pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop])
 def test_requests_and_answers_pass_whole(loop_factory: Any) -> None:
     with InProcess(lambda: nullcontext(echo), loop_factory=loop_factory) as channel:
-        answer = ask(channel, "/a%20b", content=b"body", c="d e&f")
-        assert (answer.status, answer.body, answer.headers) == (200, b"/a bbody", {"x-seen": "c=d%20e%26f"})
+        answer = ask(channel, "/a%20b", content=b"body")
+        assert (answer.status, answer.body) == (200, b"/a bbody")
         assert ask(channel, "/", content=b"\0" * 1_000_000).body == b"/" + b"\0" * 1_000_000
         assert (ask(channel, "/").body, ask(channel, "/").cut) == (b"/", False)
 
@@ -55,18 +60,18 @@ def test_the_application_sees_what_a_server_would_show_it() -> None:
 
     async def look(scope: Any, receive: Any, send: Any) -> None:
         seen.append(dict(scope))
-        await send({"type": "http.response.start", "status": 404})
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"X-Some", b"thing")]})
         await send({"type": "http.response.body"})
 
     with InProcess(lambda: nullcontext(look)) as channel:
-        answer = ask(channel, "/api/%C3%A4%2Fb/%ED%A0%80")
-    assert (answer.status, answer.headers, answer.body) == (404, {}, b"")
+        answer = ask(channel, "/api/%C3%A4%2Fb/%ED%A0%80", c="d e&f")
+    assert (answer.status, answer.headers, answer.body) == (404, {"x-some": "thing"}, b"")
     told = {name: seen[0][name] for name in ("method", "path", "raw_path", "query_string", "headers", "client")}
     assert told == {
         "method": "POST",
         "path": "/api/ä/b/\ufffd\ufffd\ufffd",
         "raw_path": b"/api/%C3%A4%2Fb/%ED%A0%80",
-        "query_string": b"",
+        "query_string": b"c=d%20e%26f",
         "headers": [(b"x-some", b"thing")],
         "client": ("127.0.0.1", 0),
     }
@@ -125,7 +130,7 @@ def test_closing_waits_for_what_was_accepted_and_leaves_the_lifespan() -> None:
     answers: list[bytes] = []
     slow = threading.Thread(target=lambda: answers.append(ask(channel, "/slow").body))
     slow.start()
-    while not channel._running:
+    while not channel._left:
         time.sleep(0.001)
     channel.close()
     channel.close()
@@ -202,3 +207,225 @@ def test_an_application_that_is_not_jobpass() -> None:
     channel = InProcess(lambda: nullcontext(echo))
     with Client("http://localhost", channel=channel) as client, pytest.raises(UnexpectedAnswer):
         client.health()
+
+
+def here(seen: list[str]) -> Any:
+    """An application that notes its threads, before and after it had to wait if the path says so."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(threading.current_thread().name)
+        await receive()
+        if scope["path"].startswith("/wait"):
+            await asyncio.sleep(0.05)
+            seen.append(threading.current_thread().name)
+        if scope["path"].startswith("/wait/broken"):
+            raise ValueError("canary")
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    return app
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper does nothing by itself."""
+    monkeypatch.setattr("jobpass.client.inprocess.IDLE_SECONDS", 3600)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_event_is_worked_on_by_the_thread_that_sends_it() -> None:
+    seen: list[str] = []
+    with InProcess(lambda: nullcontext(here(seen)), loop_factory=uvloop.new_event_loop) as channel:
+        assert ask(channel, "/job/events").body == b"/job/events"
+        assert ask(channel, "/other").body == b"/other"
+        while channel._helm.locked():
+            time.sleep(0.001)
+        other = threading.Thread(target=lambda: ask(channel, "/job/events"), name="sender")
+        other.start()
+        other.join()
+    assert seen == ["MainThread", "jobpass-inprocess", "sender"]
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop])
+def test_an_event_that_has_to_wait_is_finished_by_the_keeper(loop_factory: Any) -> None:
+    seen: list[str] = []
+    with InProcess(lambda: nullcontext(here(seen)), loop_factory=loop_factory) as channel:
+        assert ask(channel, "/wait/events").body == b"/wait/events"
+        assert ask(channel, "/wait/broken/events").status == 500
+        late = channel.ask(Request("POST", "/wait/events", timeout_seconds=0.01))
+        assert isinstance(late, Lost)
+        assert late.sent
+        assert ask(channel, "/job/events").body == b"/job/events"
+    assert seen[:2] == ["MainThread", "jobpass-inprocess"]
+    assert len(seen) == 7, "what was late was finished, too"
+
+
+async def test_a_thread_with_a_running_loop_leaves_its_events_to_the_keeper() -> None:
+    seen: list[str] = []
+    with InProcess(lambda: nullcontext(here(seen))) as channel:
+        assert ask(channel, "/job/events").status == 200
+    assert seen == ["jobpass-inprocess"]
+
+
+def test_a_deep_stack_leaves_its_events_to_the_keeper() -> None:
+    seen: list[str] = []
+
+    def deep(left: int) -> Response:
+        return deep(left - 1) if left else ask(channel, "/job/events")
+
+    with InProcess(lambda: nullcontext(here(seen))) as channel:
+        assert deep(sys.getrecursionlimit() - 200).status == 200
+    assert seen == ["jobpass-inprocess"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_signal_waits_until_the_event_is_done() -> None:
+    done: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/1/events":
+            signal.raise_signal(signal.SIGINT)
+        done.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200})
+
+    handler = signal.getsignal(signal.SIGINT)
+    with InProcess(lambda: nullcontext(app)) as channel:
+        with pytest.raises(KeyboardInterrupt):
+            ask(channel, "/1/events")
+        assert signal.getsignal(signal.SIGINT) is handler
+        assert ask(channel, "/2/events").status == 200
+    assert done == ["/1/events", "/2/events"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_the_handler_of_a_signal_may_send_an_event_itself() -> None:
+    answers: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/first/events":
+            signal.raise_signal(signal.SIGUSR1)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    with InProcess(lambda: nullcontext(app)) as channel:
+        before = signal.signal(signal.SIGUSR1, lambda *_: answers.append(ask(channel, "/last/events").body))
+        try:
+            answers.append(ask(channel, "/first/events").body)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+    assert answers == [b"/last/events", b"/first/events"]
+
+
+def test_many_threads_and_every_way_to_an_answer() -> None:
+    seen: list[str] = []
+    failures: list[object] = []
+
+    def work(n: int) -> None:
+        for i in range(60):
+            path = ("/job/events", "/other", "/wait/events", "/wait")[(n + i) % 4 if i % 10 == 0 else (n + i) % 2]
+            if ask(channel, path, limit=30).body != path.encode():
+                failures.append((n, i))
+
+    with InProcess(lambda: nullcontext(here(seen)), loop_factory=uvloop.new_event_loop) as channel:
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+    assert failures == []
+
+
+def test_threads_that_send_events_of_one_job(tmp_path: Path) -> None:
+    with jobpass.open(f"sqlite://{tmp_path}", secret="the secret of this test", account="a@b", environ={}) as client:
+        job = client.create_job(client.create_pipeline(MEMBERS)["uuid"], {"n": 1})
+        client.send(job.uuid, "run")
+        sequences: list[int] = []
+
+        def work() -> None:
+            worker = client.with_token(job.token)
+            sequences.extend(worker.send(job.uuid, "update", n).sequence for n in range(40))
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(sequences) == list(range(3, 243))
+        assert client.verify(job.uuid).intact
+
+
+def test_events_have_keys_of_their_own_only_where_answers_may_be_lost(tmp_path: Path) -> None:
+    with jobpass.open(f"sqlite://{tmp_path}", secret="the secret of this test", account="a@b", environ={}) as client:
+        job = client.create_job(client.create_pipeline(MEMBERS)["uuid"], {"n": 1})
+        worker = client.with_token(job.token)
+        first = worker.send(job.uuid, "run", idempotency_key="mine")
+        assert worker.send(job.uuid, "run", idempotency_key="mine") == first
+        worker.send(job.uuid, "update")
+    connection = apsw.Connection(str(tmp_path / "jobpass.sqlite"))
+    keys = [key for (key,) in connection.execute("SELECT key FROM event ORDER BY sequence")]
+    connection.close()
+    assert keys == [None, "mine", None]
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, 3), (429, 3), (502, 3), (409, 1)])
+def test_an_event_in_process_is_sent_again_after_a_refusal_that_had_no_effect(status: int, tries: int) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(scope["headers"]))
+        await send({"type": "http.response.start", "status": status})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    channel = InProcess(lambda: nullcontext(app))
+    retries = Retries(3, first_seconds=0)
+    client = Client("http://localhost", "jp_doc_x", channel=channel, retries=retries)
+    with client, pytest.raises(Error):
+        client.send("uuid", "run")
+    assert len(seen) == tries
+    assert b"idempotency-key" not in seen[0]
+
+
+def test_an_event_in_process_that_may_have_been_recorded_is_not_sent_again() -> None:
+    begun: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["path"])
+        await asyncio.sleep(0.2)
+
+    channel = InProcess(lambda: nullcontext(app))
+    retries = Retries(3, first_seconds=0)
+    with Client("http://localhost", "jp_doc_x", channel=channel, timeout_seconds=0.01, retries=retries) as client:
+        with pytest.raises(ServerUnavailable, match="no answer in time"):
+            client.send("uuid", "run")
+        assert begun == ["/api/pipelinejobs/uuid/events"]
+        with pytest.raises(ServerUnavailable):
+            client.send("uuid", "run", idempotency_key="mine")
+        assert len(begun) == 4, "with a key it is"
+
+
+def test_what_the_application_does_by_itself_goes_on_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpass.client.inprocess.IDLE_SECONDS", 0.01)
+    turns: list[str] = []
+
+    async def chores() -> None:
+        while True:
+            turns.append(threading.current_thread().name)
+            await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Any]:
+        task = asyncio.create_task(chores())
+        try:
+            yield here([])
+        finally:
+            task.cancel()
+
+    with InProcess(lifespan) as channel:
+        deadline = time.monotonic() + 10
+        while len(turns) < 1000 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert ask(channel, "/other").status == 200
+    assert len(turns) >= 1000
+    assert set(turns) == {"jobpass-inprocess"}

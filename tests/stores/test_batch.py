@@ -127,3 +127,17 @@ def test_a_batch_at_work_elsewhere_refuses_a_second_loop():
 
     asyncio.run(leave())
     asyncio.run(again())
+
+
+def test_a_call_between_two_runs_of_the_loop_is_written_at_once():
+    recorder = _Recorder(at_once=True)
+    batch = Batch(recorder.write)
+    loop = asyncio.new_event_loop()
+    asyncio._set_running_loop(loop)
+    try:
+        futures = [batch.submit(Call()), batch.submit(Call())]
+    finally:
+        asyncio._set_running_loop(None)
+    assert [future.result() for future in futures] == [1, 2]
+    loop.run_until_complete(batch.close())
+    loop.close()

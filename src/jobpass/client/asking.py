@@ -48,6 +48,8 @@ class Asking:
         self._token = sendable(token) if isinstance(token, str) else token
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self.answers_arrive = False
+        """Whether no answer is lost between the application and this client, as in one process."""
 
     @property
     def token(self) -> str | None:
@@ -72,6 +74,7 @@ class Asking:
         method: str,
         path: str,
         kind: type[T],
+        /,
         *,
         body: bytes | None = None,
         content_type: str = JSON,

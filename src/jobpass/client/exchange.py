@@ -22,8 +22,9 @@ GATEWAY_STATUSES = frozenset({502, 503, 504})
 _MOST_DOUBLINGS = 30
 
 T = TypeVar("T")
-Again = Literal["always", "unsent", "never"]
-"""When a request may be sent again: always, only if it surely never reached the server, never."""
+Again = Literal["always", "refused", "unsent", "never"]
+"""When a request may be sent again: always, only if it surely had no effect (in process, where no gateway stands
+between, a refusal has none), only if it surely never reached the server, never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _may_succeed(request: Request, reply: Reply) -> bool:
     """Whether ``request`` may be sent again after ``reply``, and may then fare better."""
     if isinstance(reply, Lost):
         return not reply.hopeless and (request.again == "always" or not reply.sent)
-    return request.again == "always" and reply.status in RETRIED_STATUSES and not reply.cut
+    return request.again in ("always", "refused") and reply.status in RETRIED_STATUSES and not reply.cut
 
 
 def _error(reply: Reply) -> Error:

@@ -48,7 +48,9 @@ class Flow(Power, Webhooks):
 
     def with_token(self, token: Bearer) -> Flow:
         """The same operations with another token."""
-        return Flow(token, self._timeout_seconds, self._retries)
+        other = Flow(token, self._timeout_seconds, self._retries)
+        other.answers_arrive = self.answers_arrive
+        return other
 
     def login(self, email: str, password: str) -> Operation[LoginAnswer]:
         """Get a login token and use it from now on. Not tried again once it was sent: a login counts."""
@@ -272,11 +274,14 @@ class Flow(Power, Webhooks):
         """Send event ``name`` to a job; when this returns, it is in the history, once.
 
         ``data`` is any value that JSON has, or JSON text as ``msgspec.Raw``. The same ``idempotency_key`` (1 to 255
-        visible ASCII characters) again gives the first answer; without one, each call has a key of its own.
+        visible ASCII characters) again gives the first answer; without one, each call has a key of its own, except in
+        process, where no answer is lost on the way and an event that may have been recorded is not sent again.
         """
         body = to_body(NewEvent(name, Raw(to_json(data, "json.data"))))
-        headers = {"idempotency-key": _key(idempotency_key)}
         path = of_job(paths.JOB_EVENTS, uuid)
+        if idempotency_key is None and self.answers_arrive:
+            return (yield from self._ask("POST", path, EventAnswer, body=body, again="refused"))
+        headers = {"idempotency-key": _key(idempotency_key)}
         return (yield from self._ask("POST", path, EventAnswer, body=body, headers=headers))
 
     def verify(self, uuid: str) -> Operation[VerifyAnswer]:

@@ -1,7 +1,7 @@
-"""Requests to an ASGI application in this process, on an event loop in a thread of its own.
+"""Requests to an ASGI application in this process.
 
-The application runs in no caller's thread: what interrupts a caller, such as Ctrl-C, never stops it half-way through a
-write.
+It has a thread of its own, the *keeper*, with an event loop. What a request needs is done there; but an event, whose
+speed counts, is worked on by the thread that sends it, as far as that goes without waiting: nearly always to its end.
 """
 
 from __future__ import annotations
@@ -10,17 +10,27 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote, urlencode
 
 from jobpass.client.exchange import MAX_ANSWER_BYTES, Lost, Reply, Request, Response
+from jobpass.client.undisturbed import Undisturbed, may_work_here
 from jobpass.errors import ServerUnavailable
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+Work = Coroutine[Any, Any, None]
+
+IDLE_SECONDS: Final = 1.0
+"""How often the keeper looks after what the application does by itself."""
+SLICE_SECONDS: Final = 0.005
+"""How long the loop then runs, if nothing comes."""
+EVENTS: Final = "/events"
+"""How the path of an event ends."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _HERE: Final = ("127.0.0.1", 0)
@@ -29,10 +39,13 @@ _log = logging.getLogger("jobpass.inprocess")
 
 
 class InProcess:
-    """Runs what ``lifespan`` opens: entered on the loop when this is made, left on ``close``.
+    """Runs what ``lifespan`` opens: entered when this is made, left on ``close``.
 
     ``lifespan`` makes an asynchronous context manager that gives the application; what it raises on entering, the
     constructor raises. ``loop_factory`` makes another event loop than asyncio's own. May be shared by threads.
+
+    Who holds the *helm* is the only one who runs the loop or anything that belongs to it. A thread with an event takes
+    it if it is free. Everything else is counted and left to the keeper, who gets the helm from whoever lets it go.
     """
 
     def __init__(
@@ -41,48 +54,50 @@ class InProcess:
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
-        self._closing = threading.Lock()
+        self._helm = threading.Lock()
+        self._called = threading.Lock()  # free once the keeper was called; the helm is the keeper's from then on
+        self._called.acquire()
+        self._counting = threading.Lock()
+        self._left = 0  # what was left to the keeper and has not ended; as ``_closed``, changed under ``_counting``
         self._closed = False
-        self._running: set[asyncio.Task[None]] = set()
         ready: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._serve, args=(lifespan, loop_factory, ready), name="jobpass-inprocess", daemon=True
+        self._keeper = threading.Thread(
+            target=self._keep, args=(lifespan, loop_factory, ready), name="jobpass-inprocess", daemon=True
         )
-        self._thread.start()
+        self._keeper.start()
         try:
             ready.result()
         except BaseException:
-            self._thread.join()
+            self._keeper.join()
             raise
 
     def ask(self, request: Request) -> Reply:
         """The application's answer; ``Lost`` if it is not whole in the request's time (the work goes on)."""
         call = _Call(request)
         started = time.monotonic()
-        if not self._hand_over(self._begin, call):
-            return Lost("no connection", sent=False)
-        if not call.done.acquire(timeout=min(request.timeout_seconds, threading.TIMEOUT_MAX)):
+        with Undisturbed():
+            if not self._begin(call.run(self._app), here=request.path.endswith(EVENTS)):
+                return Lost("no connection", sent=False)
+        limit = min(request.timeout_seconds, threading.TIMEOUT_MAX)
+        if not call.done.acquire(timeout=max(0.0, started + limit - time.monotonic())):
             return Lost("no answer in time", sent=True, elapsed_seconds=time.monotonic() - started)
         return call.response(time.monotonic() - started)
 
-    def run(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Carry out a coroutine on the loop, and wait for its end; ``ServerUnavailable`` once this is closed."""
+    def run(self, make: Callable[[], Work]) -> None:
+        """Carry out a coroutine beside the application, and wait for its end; ``ServerUnavailable`` once closed."""
         done: Future[None] = Future()
-
-        def begin(_: None) -> None:
-            self._start(make()).add_done_callback(lambda ended: _pass_on(ended, done))
-
-        if not self._hand_over(begin, None):
-            raise ServerUnavailable("The client is closed.")
+        with Undisturbed():
+            if not self._begin(_answering(make, done), here=False):
+                raise ServerUnavailable("The client is closed.")
         done.result()
 
     def close(self) -> None:
-        """Answer what was accepted, leave the lifespan, and stop the loop; more calls do nothing."""
-        with self._closing:
-            if not self._closed:
+        """Answer what was accepted, and leave the lifespan; more calls do nothing."""
+        with Undisturbed():
+            with self._counting:
                 self._closed = True
-                self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+            self._call_keeper()
+        self._keeper.join()
 
     def __enter__(self) -> Self:
         return self
@@ -90,52 +105,132 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _hand_over(self, begin: Callable[[Any], None], what: Any) -> bool:
-        """Have the loop begin something; False once this is closed."""
-        with self._closing:
-            if not self._closed:
-                self._loop.call_soon_threadsafe(begin, what)
-            return not self._closed
+    def _begin(self, work: Work, *, here: bool) -> bool:
+        """Have the work done, ``here`` if that can be; False, and nothing is done, once this is closed."""
+        if here and may_work_here() and self._helm.acquire(blocking=False):
+            return self._step(work)
+        with self._counting:
+            if self._closed:
+                work.close()
+                return False
+            self._left += 1
+        self._loop.call_soon_threadsafe(self._start, work)
+        self._call_keeper()
+        return True
 
-    def _serve(
+    def _step(self, work: Work) -> bool:
+        """At the helm: do the work until it has to wait; what then remains is for the keeper."""
+        try:
+            if self._closed:
+                work.close()
+                return False
+            asyncio._set_running_loop(self._loop)
+            try:
+                awaited = work.send(None)
+            except StopIteration:
+                return True
+            finally:
+                asyncio._set_running_loop(None)
+            with self._counting:
+                self._left += 1
+            self._start(_rest(work, awaited))
+            return True
+        finally:
+            self._leave_helm()
+
+    def _leave_helm(self) -> None:
+        self._helm.release()
+        if self._left or self._closed:
+            self._call_keeper()
+
+    def _call_keeper(self) -> None:
+        """Give the helm to the keeper, unless somebody has it, who then does so in turn (``_leave_helm``)."""
+        if self._helm.acquire(blocking=False):
+            self._called.release()
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = self._loop.create_task(self._finish(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, work: Awaitable[None]) -> None:
+        """Do what was left to the keeper."""
+        try:
+            await work
+        finally:
+            with self._counting:
+                self._left -= 1
+            if not self._left:
+                self._loop.stop()
+
+    def _keep(
         self,
         lifespan: Callable[[], AbstractAsyncContextManager[App]],
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
         ready: Future[None],
     ) -> None:
+        """What the keeper does, from opening to closing."""
         with asyncio.Runner(loop_factory=loop_factory) as runner:
+            self._loop = runner.get_loop()
+            self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
             try:
-                runner.run(self._live(lifespan, ready))
+                opened = lifespan()
+                self._app = runner.run(_enter(opened))
             except BaseException as error:
-                if ready.done():
-                    raise
                 ready.set_exception(error)
-
-    async def _live(self, lifespan: Callable[[], AbstractAsyncContextManager[App]], ready: Future[None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with lifespan() as self._app:
+                return
             ready.set_result(None)
-            await self._stop.wait()
-            while self._running:
-                await asyncio.wait(self._running)
+            self._stand_by()
+            self._loop.stop()  # and take an earlier order to stop out of the queue, if one is left there
+            self._loop.run_forever()
+            runner.run(_leave(opened))
 
-    def _begin(self, call: _Call) -> None:
-        self._start(call.run(self._app))
+    def _stand_by(self) -> None:
+        """Take the helm when called, and now and then; return, at the helm, when all is done after ``close``."""
+        while True:
+            if not self._called.acquire(timeout=IDLE_SECONDS) and not self._helm.acquire(blocking=False):
+                continue  # somebody is at the helm, and will leave it
+            pause = self._loop.call_later(SLICE_SECONDS, self._loop.stop)
+            self._loop.run_forever()
+            pause.cancel()
+            if self._closed and not self._left:
+                return
+            self._leave_helm()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
+
+async def _enter(opened: AbstractAsyncContextManager[App]) -> App:
+    return await opened.__aenter__()
 
 
-def _pass_on(task: asyncio.Task[None], done: Future[None]) -> None:
-    error = ServerUnavailable("The work was given up.") if task.cancelled() else task.exception()
-    if error is None:
-        done.set_result(None)
-    else:
+async def _leave(opened: AbstractAsyncContextManager[App]) -> None:
+    await opened.__aexit__(None, None, None)
+
+
+async def _answering(make: Callable[[], Work], done: Future[None]) -> None:
+    """Do the work, and pass on what became of it."""
+    try:
+        await make()
+    except asyncio.CancelledError:
+        done.set_exception(ServerUnavailable("The work was given up."))
+    except BaseException as error:
         done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+@types.coroutine
+def _rest(work: Work, awaited: Any) -> Generator[Any, Any, None]:
+    """What remains of the work, which has begun and waits for ``awaited``."""
+    while True:
+        resume, value = work.send, None
+        try:
+            value = yield awaited
+        except BaseException as error:
+            resume, value = work.throw, error
+        try:
+            awaited = resume(value)
+        except StopIteration:
+            return
 
 
 class _Call:
@@ -165,7 +260,9 @@ class _Call:
     def response(self, elapsed_seconds: float) -> Response:
         """What the application answered."""
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
+        headers = {}
+        if self._status != 200:  # nobody reads those of a success
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
         cut = len(body) > MAX_ANSWER_BYTES
         return Response(self._status, headers, b"" if cut else body, elapsed_seconds, cut)
 

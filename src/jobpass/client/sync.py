@@ -125,6 +125,7 @@ class Client(BaseClient):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or (url if channel is None else None))
+        self._flow.answers_arrive = channel is not None
         self._channel = channel or Http(
             transport
             or httpx2.HTTPTransport(

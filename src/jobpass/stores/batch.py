@@ -60,7 +60,10 @@ class Batch(Generic[C]):
         self._waiting.append(call)
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._flush)
+            if loop.is_running():
+                loop.call_soon(self._flush)
+            else:  # somebody does one call by hand, between two runs of the loop: no other can join its group
+                self._flush()
         return future
 
     async def close(self) -> None:
