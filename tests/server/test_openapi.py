@@ -88,6 +88,7 @@ async def test_the_document_tells_who_needs_a_token_and_what_is_refused(quick_si
     assert [path for path, must in needed.items() if not must] == [
         "/api/pipelinejobs/{uuid}/reset",
         "/api/pipelinejobs/{uuid}/token/rotate",
+        "/api/pipelinejobs/{uuid}/index",
         "/api/admin-keys/{id}/revoke",
         "/api/webhooks/{id}/rotate",
         "/api/webhooks/{id}/dead-letters/retry",
@@ -134,6 +135,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
             "admin_keys": post("/api/admin-keys", {"use_case": "x", "storage": "y"})["id"],
             "accounts": str(post("/api/users", {"email": "ann@example.org", "password": PASSWORD})["id"]),
         }
+        segments["files"] = segments["jobs"]
         yield Known(url, segments, token, spare)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
+from jobpass.records import Change, Job
 from jobpass.server.route import Route
 from jobpass.wire import paths
 from support.asgi import Answer
@@ -43,13 +46,14 @@ async def make_things(site: Site) -> Things:
 def sample(route: Route, things: Things) -> tuple[str, Any]:
     """The path and the body (JSON, or members of a form) of a sound request; the body is None if there is none."""
     segment = {"jobs": things.job.uuid, "pipelines": things.pipeline, "admin_keys": things.key_id, "accounts": "1"}
-    segment["webhooks"] = things.webhook
+    segment |= {"webhooks": things.webhook, "files": things.job.uuid}
     place = route.handler.__module__.rpartition(".")[2]
     path = re.sub(r"\{\w+\}", segment.get(place, ""), route.template)
     bodies: dict[str, Any] = {
         paths.JOB_EVENTS: {"name": "update"},
         paths.JOB_ROTATE: {"grace_seconds": 1},
         paths.JOB_RESET: {"data": {"why": "a test"}},
+        paths.JOB_INDEX: {"level": "2", "fixity": False},
         paths.JOBS: {"pipeline_uuid": things.pipeline, "data": {}},
         paths.PIPELINES: PIPELINE,
         paths.LOGIN: {"email": "ann@example.org", "password": PASSWORD},
@@ -67,6 +71,16 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
         paths.WEBHOOK_RETRY: {"ids": [1]},
     }
     return path, bodies[route.template] if route.body is not None else None
+
+
+async def finished(site: Site, job: Owned) -> None:
+    """Put the job where it can be indexed, past every rule."""
+
+    def judge(found: Job | None, _prior: object) -> Change:
+        assert found is not None
+        return Change(found, replace(found, state="FINISHED", archive_system="s", archive_path="/a/b"), None)
+
+    await site.store.apply(job.uuid, judge)
 
 
 async def send(site: Site, route: Route, things: Things, token: str | None) -> Answer:

@@ -16,10 +16,12 @@ from jobpass.authority.export import documents
 from jobpass.authority.gate import Gate
 from jobpass.authority.history import Checked, verify_all, verify_audit
 from jobpass.authority.imports import Imports, Options
+from jobpass.authority.indexing import Indexing
 from jobpass.authority.introspection import Introspection
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.legacy import LegacyTokens, make_throttle
 from jobpass.authority.pipelines import Pipelines
+from jobpass.authority.recording import Indexings
 from jobpass.authority.rekey import rekey
 from jobpass.authority.replay import Replay
 from jobpass.authority.resetting import Resetting, Underway
@@ -77,6 +79,7 @@ class Authority:
         self._single_operator = single_operator
         self._namespace = namespace(uuid_domain)
         self._underway = Underway()
+        self._indexings = Indexings()
         self._destinations = destinations
         self.lifecycles = lifecycles
         self._join(keyring)
@@ -112,6 +115,18 @@ class Authority:
             store, gate, keyring, self.lifecycles, self.audit, clock, randomness, self._destinations
         )
         self.legacy_tokens = LegacyTokens(store, self._legacy_throttle, self.audit, clock)
+        self.indexing = Indexing(
+            store,
+            gate,
+            keyring,
+            self._archives,
+            self.credentials,
+            self.audit,
+            clock,
+            randomness,
+            self._indexings,
+            self._namespace,
+        )
         self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,
@@ -180,6 +195,7 @@ class Authority:
         """The periodic upkeep: what was counted and noted in memory is written, then the store's own."""
         await self.credentials.flush()
         await self.audit.flush()
+        await self.legacy_tokens.tend()
         await self._store.tend()
 
     def verify(self) -> AsyncIterator[Checked]:
@@ -192,6 +208,7 @@ class Authority:
 
     async def close(self) -> None:
         """Answer what was accepted, write what was noted, then let go of the store."""
+        await self._indexings.stop()
         await self._underway.finish()
         await self.credentials.flush()
         await self.audit.flush()

@@ -30,6 +30,8 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "child_of": _TEXT,
     "event": _TEXT,
     "generated_by": _TEXT,
+    "kind": {"type": "string", "enum": ["archive", "product"]},
+    "level": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
     "name": _TEXT,
     "pipeline_uuid": {"type": "string", "format": "uuid"},

@@ -8,6 +8,7 @@ from jobpass import errors
 from jobpass.records import RELATIONS
 from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
 from jobpass.server.callback_routes import CALLBACKS
+from jobpass.server.file_routes import FILES
 from jobpass.server.route import Route
 from jobpass.server.webhook_routes import WEBHOOKS
 from jobpass.wire import messages, paths, power
@@ -279,7 +280,7 @@ _OPERATING: Final = (
     Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
 )
 
-_DOCUMENTED: Final = (*_JOBS, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
+_DOCUMENTED: Final = (*_JOBS, *FILES, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
 
 
 def routes(*, callbacks: bool = False) -> tuple[Route, ...]:
