@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.common import Row, save, table
 
-NAMES = ("tokens", "store", "http", "check", "credentials", "scale", "startup", "compat_tokens", "compat_store")
+NAMES = ("tokens", "store", "http", "check", "credentials", "scale", "startup", "compat_tokens", "compat_store", "import")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -119,6 +119,14 @@ async def test_it_ends_at_its_date(site, jobs):
     assert (await site.ask("GET", mine.path, token=mine.token)).status == 401
 
 
+async def test_what_ended_is_forgotten_within_the_hour(site, jobs):
+    await site.authority.tend()
+    assert await site.store.find_legacy(jobs[0].uuid) is not None
+    site.clock.advance(DAY.total_seconds())
+    await site.authority.tend()
+    assert await site.store.find_legacy(jobs[0].uuid) is None
+
+
 @pytest.mark.parametrize("grace_seconds", [0, 3600])
 async def test_it_ends_when_the_job_gets_a_new_token(site, jobs, grace_seconds):
     mine, other = jobs

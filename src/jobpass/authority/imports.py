@@ -269,7 +269,8 @@ class _Sorted:
         if one.uuid not in self.fresh and one.uuid not in self._seen:
             self.fresh[one.uuid] = one.record
             return "imported"
-        earlier = self._seen.get(one.uuid) or _fingerprint(self.fresh[one.uuid])
+        fresh = self.fresh.get(one.uuid)
+        earlier = self._seen[one.uuid] if fresh is None else _fingerprint(fresh)
         if earlier != _fingerprint(one.record):
             raise InvalidInput.at("uuid", "was that of another document before")
         return "unchanged"

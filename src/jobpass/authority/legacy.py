@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +33,8 @@ OPENS: Final = ("jobs.read", "jobs.event")
 ADDRESS: Final = Rate(100, 1.0)
 """Failures of one address: many jobs may report from behind it."""
 
+SWEEP: Final = timedelta(hours=1)
+
 _NOBODYS: Final = LegacyToken(
     0,
     "",
@@ -51,6 +53,7 @@ class LegacyTokens:
         self._throttle = throttle
         self._audit = audit
         self._clock = clock
+        self._swept_at = clock.now()
 
     async def identify(self, text: str, job_uuid: str, address: str | None = None) -> Bearer:
         """Who presents ``text`` for this job.
@@ -71,6 +74,13 @@ class LegacyTokens:
         caveats = (ExpiresAt(int(legacy.until.timestamp())), Actions(OPENS))
         verified = Verified("document", legacy.kid, job_uuid, legacy.serial, None, None, caveats)
         return Bearer(verified, None, address, legacy=True)
+
+    async def tend(self) -> None:
+        """Forget, once an hour, what ended by time; a chore."""
+        at = self._clock.now()
+        if at - self._swept_at >= SWEEP:
+            self._swept_at = at
+            await self._store.end_legacy(at)
 
     async def count(self) -> int:
         """How many live; for who holds the installation, as ``end``."""
