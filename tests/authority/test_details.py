@@ -166,6 +166,64 @@ async def test_the_archive_path_is_checked_and_its_system_kept(tmp_path: Path) -
             await create(house, ann, **more)
 
 
+async def test_a_directory_is_one_owners(tmp_path: Path) -> None:
+    archives = FileArchives([System("lab", tmp_path.as_uri(), ("/products",))], "lab")
+    house = make_house(FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC)), archives=archives)
+    bob, rex = await house.person("bob@example.org"), await house.person("rex@example.org", "operator")
+    ann = await house.person("ann@example.org")
+    made = await create(house, bob, {"n": 0}, archive_path="/products/v2/a")
+    pipeline = made.job.pipeline_uuid
+    for number, path in enumerate(("/products/v2", "/products/v2/a", "/products//v2/a/", "/products/v2/a/b"), 1):
+        for who in (ann, rex):
+            for system in (None, "lab"):
+                with pytest.raises(JobExists) as refused:
+                    await house.authority.jobs.create(
+                        who, pipeline, b"{}", {"n": number}, archive_path=path, archive_system=system
+                    )
+                assert refused.value.detail == {"field": "archive_path"}
+                assert made.job.uuid not in str(refused.value)
+        assert (await create(house, bob, {"n": number}, archive_path=path)).job.sequence == 1
+    assert (await house.authority.jobs.list(ann, **ALL)).items == []
+    again = await create(house, bob, {"n": 0}, archive_path="/products/v2/a")
+    assert (again.token, again.job) == (made.token, made.job)
+    beside = await house.authority.jobs.create(ann, pipeline, b"{}", {"n": 9}, archive_path="/products/v2a")
+    assert beside.job.archive_path == "/products/v2a"
+
+
+async def test_the_directory_is_made_if_it_is_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archives = FileArchives([System("lab", tmp_path.as_uri(), ("/products",))], "lab")
+    house = make_house(FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC)), archives=archives)
+    ann = await house.person("ann@example.org")
+    (tmp_path / "products").mkdir()
+    await create(house, ann, {"n": 1}, archive_path="/products/a/b")
+    assert list((tmp_path / "products").iterdir()) == []
+    for _ in range(2):  # also for a job that stands
+        await create(house, ann, {"n": 1}, archive_path="/products/a/b", make_archive_path=True)
+        assert (tmp_path / "products/a/b").is_dir()
+        (tmp_path / "products/a/b").rmdir()
+    await create(house, ann, {"n": 2}, make_archive_path=True)
+    await create(house, ann, {"n": 3}, archive_path="/x", archive_system="other", make_archive_path=True)
+    assert caplog.messages == []
+    assert not (tmp_path / "x").exists()
+
+
+async def test_a_directory_that_cannot_be_made_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archives = FileArchives([System("lab", tmp_path.as_uri(), ("/products",))], "lab")
+    house = make_house(FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC)), archives=archives)
+    ann, bob = await house.person("ann@example.org"), await house.person("bob@example.org")
+    made = await create(house, ann, {"n": 1}, archive_path="/products/a", make_archive_path=True)
+    reason = "The archive system's directory is not there."
+    assert caplog.messages == [f"the archive directory of job {made.job.uuid} was not made: {reason}"]
+    assert (made.job.state, str(tmp_path) in caplog.text, made.token in caplog.text) == ("CREATED", False, False)
+    (tmp_path / "products").mkdir()
+    for who, more in ((bob, {"archive_path": "/products/a/b"}), (ann, {"archive_path": "/products/c"})):
+        with pytest.raises(JobExists):  # nothing is made for a job that is not
+            await house.authority.jobs.create(
+                who, made.job.pipeline_uuid, b"{}", {"n": 1 if who is ann else 2}, make_archive_path=True, **more
+            )
+    assert list((tmp_path / "products").iterdir()) == []
+
+
 async def test_jobs_are_found_by_their_links(house: House) -> None:
     ann = await house.person("ann@example.org")
     named = ids.typed_uuid("sample", "sample.7")

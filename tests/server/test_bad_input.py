@@ -165,6 +165,8 @@ async def test_every_body_is_read_strictly(quick_site: Site, path: str) -> None:
         ({"lifecycle": None}, "json.lifecycle"),
         ({"lifecycle": "x" * 65}, "json.lifecycle"),
         ({"archive_path": 1}, "json.archive_path"),
+        ({"make_archive_path": 1}, "json.make_archive_path"),
+        ({"make_archive_path": None}, "json.make_archive_path"),
         ({"archive_path": "a\0b"}, "json.archive_path"),
         ({"archive_path": "x" * 4097}, "json.archive_path"),
         ({"session": "x" * 257}, "json.session"),

@@ -246,6 +246,24 @@ async def test_the_same_job_with_other_parameters(site: Site) -> None:
     assert await site.standing(job, ann) == before
 
 
+@pytest.mark.parametrize("path", ["/lab", "/lab/a", "//lab///a/", "/lab/a/b"])
+async def test_somebody_elses_directory_is_not_given(site: Site, path: str) -> None:
+    ann, bob = await site.login("ann"), await site.login("bob")
+    wanted = {"pipeline_uuid": await site.pipeline(ann), "archive_system": "lab"}
+    first = wanted | {"data": {"n": 1}, "archive_path": "/lab/a"}
+    made = (await site.ask("POST", "/api/pipelinejobs", token=ann, json=first)).json()
+    second = wanted | {"data": {"n": 2}, "archive_path": path}
+    answer = await site.ask("POST", "/api/pipelinejobs", token=bob, json=second)
+    check_problem(answer, errors.JobExists)
+    assert (answer.json()["detail"]["field"], answer.json()["detail"]["code"]) == ("archive_path", "job_exists")
+    assert made["uuid"].encode() not in answer.body
+    assert b"jp_" not in answer.body
+    assert (await site.ask("GET", "/api/pipelinejobs", token=bob)).json()["jobs"] == []
+    assert (await site.ask("POST", "/api/pipelinejobs", token=ann, json=second)).status == 200
+    again = await site.ask("POST", "/api/pipelinejobs", token=ann, json=first)
+    assert (again.status, again.json()["token"]) == (200, made["token"])
+
+
 async def test_somebody_elses_pipeline_is_not_changed(site: Site) -> None:
     ann, bob = await site.login("ann"), await site.login("bob")
     uuid = await site.pipeline(ann)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from jobpass.authority import details as sound
 from jobpass.authority.gate import Submission
 from jobpass.authority.history import verify_job
 from jobpass.authority.resetting import READY
-from jobpass.errors import Conflict, InvalidInput, JobExists, RevokedToken, UnknownJob
+from jobpass.errors import ArchiveFailed, Conflict, InvalidInput, JobExists, RevokedToken, UnknownJob
 from jobpass.records import NO_LINK, Change, Details, Event, Job, Linked, Page, Relation, Replayed
 from jobpass.tokens.access import Access
+from jobpass.tokens.caveats import Caveat, ExpiresAt
 from jobpass.tokens.mint import mint_document
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Archives, JobStore, Randomness
     from jobpass.tokens.keyring import Keyring
+    from jobpass.tokens.token import Verified
 
 EVENTS_DRAWN = 256
 """Event uuids whose randomness is drawn at once: asking the system for each took a tenth of an event's time."""
@@ -38,6 +41,8 @@ NO_LINKS: Mapping[Relation, str] = MappingProxyType({})
 
 Events = list[Event]  # named here: below, ``list`` is a method
 Conditions = list[Linked]
+
+log = logging.getLogger("jobpass.jobs")
 
 
 class Found(Struct, frozen=True):
@@ -109,12 +114,15 @@ class Jobs:
         archive_system: str | None = None,
         details: Details = Details(),  # noqa: B008 - a frozen value
         uuid: str | None = None,
+        make_archive_path: bool = False,
     ) -> Made:
         """Make the job of these parameters, or find it again for its owner. ``parsed`` is ``data`` decoded.
 
         Without ``uuid`` it follows from pipeline, parents and data. ``details`` without ``generated_by`` get the
         pipeline there; those of a job that stands are not changed. Raises ``InvalidInput`` for what is not sound or
-        not known, ``JobExists`` if the job stands with other parameters or another owner.
+        not known, ``JobExists`` if the job stands with other parameters or another owner, and if its directory would be
+        that of another owner's job, contain it, or lie in it. With ``make_archive_path`` the directory is made, too; if
+        that cannot be done, the log says so.
         """
         at = self._clock.now()
         owner = self._owner(bearer, Access("jobs.create", at, address=bearer.address))
@@ -147,13 +155,15 @@ class Jobs:
             details = replace(details, generated_by=(pipeline_uuid,))
         submission = Submission(self._event_uuid(), "create", data, at, None)
         judge = self._gate.judge_creation(bearer, wanted, submission, details)
-        job, event = _standing(await self._store.apply(wanted.uuid, judge))
-        if event is not None:
-            return Made(job, data, details, self._token(job))
-        standing = await self._found(job)
-        if not sound.same_data(standing.data, parsed):
-            raise JobExists("This job exists already with other data.", uuid=job.uuid, field="data")
-        return Made(job, standing.data, standing.details, self._token(job))
+        job, event = _standing(await self._store.apply(wanted.uuid, judge, apart=wanted))
+        if event is None:
+            standing = await self._found(job)
+            data, details = standing.data, standing.details
+            if not sound.same_data(data, parsed):
+                raise JobExists("This job exists already with other data.", uuid=job.uuid, field="data")
+        if make_archive_path and job.archive_path is not None:
+            await self._make_directory(job, job.archive_path)
+        return Made(job, data, details, self._token(bearer, job))
 
     async def submit_event(
         self,
@@ -178,7 +188,7 @@ class Jobs:
         job, event = _standing(outcome)
         if event is None:
             raise UnknownJob(uuid)
-        return Accepted(event, self._token(job) if bearer.verified.kind == "login" else None)
+        return Accepted(event, self._token(bearer, job) if bearer.verified.kind == "login" else None)
 
     async def reset(
         self, bearer: Bearer, uuid: str, data: bytes = b"null", key: str | None = None, *, no_clear_path: bool = False
@@ -219,7 +229,7 @@ class Jobs:
         """The job's document token again, for its owner or an admin token; the same text until it is rotated."""
         job = await self._find(bearer, uuid, "jobs.token")
         await self._audit.record("job.token", bearer=bearer, subject=uuid)
-        return self._token(job)
+        return self._token(bearer, job)
 
     async def rotate(self, bearer: Bearer, uuid: str, grace_seconds: int = 0) -> str:
         """A new document token; the one before ends after ``grace_seconds`` (0 to 86,400), at once if 0."""
@@ -229,7 +239,7 @@ class Jobs:
         judge = self._gate.judge_rotation(bearer, uuid, serial, self._clock.now(), grace_seconds)
         job, _ = _standing(await self._store.apply(uuid, judge))
         await self._audit.record("job.rotated", bearer=bearer, subject=uuid, grace_seconds=grace_seconds)
-        return self._token(job)
+        return self._token(bearer, job)
 
     async def delete(self, bearer: Bearer, uuid: str) -> Job:
         """Take the job and its history away, for an admin token alone; the audit keeps its last link.
@@ -308,20 +318,38 @@ class Jobs:
     async def _meets(self, job: Job, linked: Conditions) -> bool:
         return not linked or sound.meets(job, (await self._found(job)).details, linked)
 
+    async def _make_directory(self, job: Job, path: str) -> None:
+        try:
+            await self._archives.make(job.archive_system, path)
+        except ArchiveFailed as failed:  # the job is made all the same: who writes there first may make it
+            log.warning("the archive directory of job %s was not made: %s", job.uuid, failed.message)
+
     def _owner(self, bearer: Bearer, access: Access) -> int:
         self._gate.admit(bearer, access)
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         return bearer.session.principal.id
 
-    def _token(self, job: Job) -> str:
-        return mint_document(self._keyring, job.kid, job.uuid, job.serial)
+    def _token(self, bearer: Bearer, job: Job) -> str:
+        """The job's document token, under the conditions of the token that asks: no answer gives more than it has."""
+        return mint_document(self._keyring, job.kid, job.uuid, job.serial, handed_on(bearer.verified))
 
     def _event_uuid(self) -> str:
         if not self._uuid_bytes:
             drawn = self._randomness(16 * EVENTS_DRAWN)
             self._uuid_bytes = [drawn[start : start + 16] for start in range(0, len(drawn), 16)]
         return ids.random_typed_uuid("pipelinejob_event", self._uuid_bytes.pop())
+
+
+def handed_on(verified: Verified) -> tuple[Caveat, ...]:
+    """The conditions of a token that hold for what it is given: all but the window of an admin token.
+
+    That window says how long the power over all jobs lasts; one job's token is asked for, and noted, by name.
+    """
+    if verified.kind != "admin":
+        return verified.caveats
+    window = next(place for place, caveat in enumerate(verified.caveats) if type(caveat) is ExpiresAt)
+    return verified.caveats[:window] + verified.caveats[window + 1 :]
 
 
 def _standing(outcome: Change | Replayed) -> tuple[Job, Event | None]:

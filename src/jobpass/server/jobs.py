@@ -60,6 +60,7 @@ async def create(call: Call) -> JobAnswer:
         archive_system=wanted.archive_system,
         details=_details(wanted),
         uuid=wanted.uuid,
+        make_archive_path=wanted.make_archive_path,
     )
     return present.found(made, call.authority.lifecycles, made.token)
 

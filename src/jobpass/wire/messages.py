@@ -71,6 +71,7 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/pipelinejobs``; ``data`` is a JSON object, kept as it came.
 
     ``uuid`` is given only by those who number their jobs themselves; else it follows from pipeline, parents and data.
+    With ``make_archive_path`` the server makes that directory, if it can.
     ``generated_by`` is the pipeline unless given. The patterns are arrays of texts and objects, and ``attributes`` is
     an object, kept as they come.
     """
@@ -89,6 +90,7 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     archive_patterns: Array | UnsetType = UNSET
     product_patterns: Array | UnsetType = UNSET
     attributes: Object | UnsetType = UNSET
+    make_archive_path: bool = False
 
 
 class JobAnswer(Struct, frozen=True, kw_only=True):
