@@ -235,30 +235,32 @@ class Webhooks:
         return at
 
     async def _find(self, bearer: Bearer, webhook_id: str) -> Webhook:
-        """The webhook, if the bearer may know of it; ``UnknownWebhook`` if not, as if there is none."""
-        webhook = await self._store.find_webhook(webhook_id)
-        principal = principal_of(bearer)
-        if webhook is None or not (principal.role == "operator" or principal.id == webhook.owner):
-            raise UnknownWebhook("There is no such webhook.", id=webhook_id)
-        return webhook
+        return _visible(bearer, webhook_id, await self._store.find_webhook(webhook_id))
 
     async def _find_own(self, bearer: Bearer, webhook_id: str) -> Webhook:
-        webhook = await self._find(bearer, webhook_id)
-        if webhook.owner != principal_of(bearer).id:
-            raise Denied(reasons=["only the owner of a webhook does this"])
-        return webhook
+        return _own(bearer, webhook_id, await self._store.find_webhook(webhook_id))
 
     async def _change(
         self, bearer: Bearer, webhook_id: str, judge: Callable[[Webhook], Webhook], at: datetime
     ) -> Webhook:
-        await self._find_own(bearer, webhook_id)  # an owner never changes
+        return await self._store.change_webhook(
+            webhook_id, lambda webhook: judge(_own(bearer, webhook_id, webhook)), at
+        )
 
-        def checked(webhook: Webhook | None) -> Webhook:
-            if webhook is None:
-                raise UnknownWebhook("There is no such webhook.", id=webhook_id)
-            return judge(webhook)
 
-        return await self._store.change_webhook(webhook_id, checked, at)
+def _visible(bearer: Bearer, webhook_id: str, webhook: Webhook | None) -> Webhook:
+    """The webhook, if the bearer may know of it; ``UnknownWebhook`` if not, as if there is none."""
+    principal = principal_of(bearer)
+    if webhook is None or not (principal.role == "operator" or principal.id == webhook.owner):
+        raise UnknownWebhook("There is no such webhook.", id=webhook_id)
+    return webhook
+
+
+def _own(bearer: Bearer, webhook_id: str, webhook: Webhook | None) -> Webhook:
+    found = _visible(bearer, webhook_id, webhook)
+    if found.owner != principal_of(bearer).id:
+        raise Denied(reasons=["only the owner of a webhook does this"])
+    return found
 
 
 def origin(url: str) -> str:
