@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import stat
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -487,6 +488,19 @@ def test_with_a_secret_and_no_account_the_token_is_the_callers(data: Path) -> No
         assert holder.token == made.token
     with opened(data, account=None) as nobody, pytest.raises(InvalidToken):
         nobody.me()
+
+
+def test_the_upkeep_is_done_while_the_client_lives(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpass.compose.local.TEND_SECONDS", 0.01)
+    monkeypatch.setattr("jobpass.client.inprocess.IDLE_SECONDS", 0.01)
+    with opened(data) as client:
+        made = job(client)
+        with pytest.raises(InvalidToken):
+            client.with_token(jobpass.attenuate(made.token, expires_at=datetime(2020, 1, 1, tzinfo=UTC))).job(made.uuid)
+        deadline = time.monotonic() + 20
+        while "refused" not in audit(data) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert "refused" in audit(data), "what was noted is on the disk without a further request"
 
 
 def test_nothing_shows_the_secrets(data: Path) -> None:

@@ -6,7 +6,7 @@ would end a write in its middle.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import asyncio
 import signal
 import sys

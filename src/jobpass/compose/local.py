@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,15 +14,20 @@ from jobpass.compose.folder import DATABASE, new_keyring
 from jobpass.compose.installation import DEFAULT_EMAIL, join, make_password, open_authority
 from jobpass.compose.secret import Entrance, OwnSession, enter
 from jobpass.compose.serving import make_app
-from jobpass.errors import InvalidInput
+from jobpass.errors import InvalidInput, StoreUnavailable
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.settings import Settings, environment, load
 
 if TYPE_CHECKING:
+    from jobpass.authority.authority import Authority
     from jobpass.client.asking import Bearer
     from jobpass.client.inprocess import InProcess
     from jobpass.client.sync import Client
     from jobpass.server.app import App
+
+log = logging.getLogger("jobpass.inprocess")
+
+TEND_SECONDS: Final = 1.0
 
 _HERE: Final = "http://localhost"
 """The base URL of a client that asks no server: nothing resolves it."""
@@ -112,7 +119,8 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
         async with enter(folder, entrance, environ) as opened:
             if opened.session is not None:
                 sessions.append(opened.session)
-            yield make_app(opened.authority, Settings())
+            async with _tended(opened.authority):
+                yield make_app(opened.authority, Settings())
 
     channel = _channel(lifespan)
     if not sessions:
@@ -122,8 +130,28 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
 
 @asynccontextmanager
 async def _app_of(folder: Path, environ: Mapping[str, str] | None) -> AsyncIterator[App]:
-    async with open_authority(folder, environ=environ) as authority:
+    async with open_authority(folder, environ=environ) as authority, _tended(authority):
         yield make_app(authority, Settings())
+
+
+@asynccontextmanager
+async def _tended(authority: Authority) -> AsyncIterator[None]:
+    """Do the authority's upkeep while the context lasts: a process may live for weeks."""
+
+    async def tend() -> None:
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            try:
+                await authority.tend()
+            except StoreUnavailable as error:  # also told to whoever asks for something
+                log.warning("the upkeep of the store failed: %s", error.message)
+
+    task = asyncio.create_task(tend())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @asynccontextmanager
