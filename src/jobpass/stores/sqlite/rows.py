@@ -39,11 +39,13 @@ def _unsigned(serial: int | None) -> int | None:
     return serial + _WRAP if serial is not None and serial < 0 else serial
 
 
-def _micro(at: datetime | None) -> int | None:
+def micro(at: datetime | None) -> int | None:
+    """A time as it lies in a column, also one that may be missing."""
     return None if at is None else to_microseconds(at)
 
 
-def _moment(microseconds: int | None) -> datetime | None:
+def moment(microseconds: int | None) -> datetime | None:
+    """Inverse of ``micro``."""
     return None if microseconds is None else from_microseconds(microseconds)
 
 
@@ -72,7 +74,7 @@ def job_from(row: Row) -> Job:
         archive_path,
         session,
         _unsigned(previous_serial),
-        _moment(previous_until),
+        moment(previous_until),
         previous_kid,
         archive_system,
     )
@@ -97,7 +99,7 @@ def job_row(job: Job) -> Row:
         job.archive_path,
         job.session,
         _signed(job.previous_serial),
-        _micro(job.previous_until),
+        micro(job.previous_until),
         job.previous_kid,
         job.archive_system,
     )
@@ -212,10 +214,10 @@ def credential_row(credential: Credential) -> Row:
         credential.owner,
         credential.label,
         to_microseconds(credential.issued_at),
-        _micro(credential.expires_at),
-        _micro(credential.revoked_at),
+        micro(credential.expires_at),
+        micro(credential.revoked_at),
         credential.parent,
-        _micro(credential.last_used_at),
+        micro(credential.last_used_at),
         credential.uses,
         credential.kid,
     )
@@ -230,10 +232,10 @@ def session_from(row: Row) -> Session:
         owner,
         label,
         from_microseconds(issued_at),
-        _moment(expires_at),
-        _moment(revoked_at),
+        moment(expires_at),
+        moment(revoked_at),
         parent,
-        _moment(last_used_at),
+        moment(last_used_at),
         uses,
         number,
         kid,
@@ -243,7 +245,7 @@ def session_from(row: Row) -> Session:
 
 def with_ends(session: Session, expires_at: int | None, revoked_at: int | None) -> Session:
     """The session with the ends of its credential's line, from ``find_line``."""
-    ended = replace(session.credential, expires_at=_moment(expires_at), revoked_at=_moment(revoked_at))
+    ended = replace(session.credential, expires_at=moment(expires_at), revoked_at=moment(revoked_at))
     return Session(ended, session.principal)
 
 
@@ -262,10 +264,10 @@ def admin_key_from(row: Row) -> AdminKey:
         request_hash,
         from_microseconds(requested_at),
         reviewer,
-        _moment(reviewed_at),
+        moment(reviewed_at),
         reason,
-        _moment(collected_at),
-        _moment(revoked_at),
+        moment(collected_at),
+        moment(revoked_at),
     )
 
 
@@ -282,18 +284,18 @@ def admin_key_row(key: AdminKey) -> Row:
         key.request_hash,
         to_microseconds(key.requested_at),
         key.reviewer,
-        _micro(key.reviewed_at),
+        micro(key.reviewed_at),
         key.reason,
-        _micro(key.collected_at),
-        _micro(key.revoked_at),
+        micro(key.collected_at),
+        micro(key.revoked_at),
     )
 
 
 def audit_from(row: Row) -> AuditEntry:
     """A row of ``list_audit`` without its number."""
     node, sequence, at, name, principal, credential, address, subject, data, kid, link = row
-    moment = from_microseconds(at)
-    return AuditEntry(node, sequence, moment, name, principal, credential, address, subject, data, kid, link)
+    written_at = from_microseconds(at)
+    return AuditEntry(node, sequence, written_at, name, principal, credential, address, subject, data, kid, link)
 
 
 def audit_row(entry: AuditEntry) -> Row:

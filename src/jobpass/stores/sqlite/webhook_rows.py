@@ -8,7 +8,7 @@ import msgspec
 
 from jobpass.clock import from_microseconds, to_microseconds
 from jobpass.records import Claim, Delivery, News, Webhook
-from jobpass.stores.sqlite.rows import Row, _micro, _moment, event_from
+from jobpass.stores.sqlite.rows import Row, event_from, micro, moment
 
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -28,9 +28,9 @@ def webhook_from(row: Row) -> Webhook:
         secret_number,
         from_microseconds(created_at),
         previous_kid,
-        _moment(previous_until),
-        _moment(failing_since),
-        _moment(disabled_at),
+        moment(previous_until),
+        moment(failing_since),
+        moment(disabled_at),
         reason,
     )
 
@@ -48,9 +48,9 @@ def webhook_row(webhook: Webhook) -> dict[str, Any]:
         "secret_number": webhook.secret_number,
         "created_at": to_microseconds(webhook.created_at),
         "previous_kid": webhook.previous_kid,
-        "previous_until": _micro(webhook.previous_until),
-        "failing_since": _micro(webhook.failing_since),
-        "disabled_at": _micro(webhook.disabled_at),
+        "previous_until": micro(webhook.previous_until),
+        "failing_since": micro(webhook.failing_since),
+        "disabled_at": micro(webhook.disabled_at),
         "reason": webhook.reason,
     }
 
@@ -65,7 +65,7 @@ def delivery_from(row: Row) -> Delivery:
     """A row of ``list_dead`` without its cursor."""
     identity, webhook, message, made_at, attempts, job_uuid, sequence, event, dead_at, last_error = row
     made = from_microseconds(made_at)
-    return Delivery(identity, webhook, message, made, attempts, job_uuid, sequence, event, _moment(dead_at), last_error)
+    return Delivery(identity, webhook, message, made, attempts, job_uuid, sequence, event, moment(dead_at), last_error)
 
 
 def claim_from(row: Row, webhook: Webhook) -> Claim:
