@@ -120,6 +120,7 @@ async def test_all_files_without_patterns(bench: Bench) -> None:
         "level": "1",
         "size": 5,
         "sha256": hashlib.sha256(b"12345").hexdigest(),
+        "run": 4,
         "indexed_at": at,
         "generated_by": [job.uuid],
         "derived_from": [],
@@ -410,6 +411,20 @@ async def test_two_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (await bench.ended(job))["files"] == 1
     assert [name for name, _ in await bench.history(job)] == ["index", "indexed"]
     assert (await bench.index(job))["error"] is None
+
+
+async def test_waiting_for_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(bench, monkeypatch)
+    job = await held.begin(bench)
+    waiting = asyncio.create_task(bench.site.ask("GET", f"{job.path}/index?wait=5", token=job.token))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    held.release()
+    answer = await asyncio.wait_for(waiting, 4)
+    assert (answer.json()["running"], answer.json()["state"]) == (False, "FINISHED")
+    for wrong in ("6", "-1", "1.5", ""):
+        answer = await bench.site.ask("GET", f"{job.path}/index?wait={wrong}", token=job.token)
+        assert answer.status == 422, wrong
 
 
 async def test_the_token_dies_meanwhile(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

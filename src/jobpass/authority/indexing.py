@@ -140,9 +140,12 @@ class Indexing:
         self._indexings.start(run(), started)
         return await asyncio.shield(started)
 
-    async def progress(self, bearer: Bearer, uuid: str) -> Progress:
-        """How far the last indexing of a job is."""
+    async def progress(self, bearer: Bearer, uuid: str, wait_seconds: float = 0) -> Progress:
+        """How far the last indexing of a job is: when it has ended, or after so much time."""
         job = await self._find(bearer, uuid)
+        if wait_seconds > 0:
+            await self._indexings.wait(uuid, wait_seconds)
+            job = await self._find(bearer, uuid)
         live = self._indexings.run_of(uuid)
         if live is not None:
             return Progress(job, live, running=True)

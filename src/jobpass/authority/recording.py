@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -66,6 +66,7 @@ class Indexings:
         self.reading = asyncio.Semaphore(DIGESTS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: dict[str, IndexRun] = {}
+        self._ended: dict[str, asyncio.Event] = {}
 
     def start(self, work: Coroutine[Any, Any, None], started: asyncio.Future[Any]) -> None:
         """Carry out ``work``; what it raises before ``started`` is answered is answered there, later it is logged."""
@@ -77,14 +78,23 @@ class Indexings:
 
     def note(self, uuid: str, run: IndexRun | None) -> None:
         """How far the indexing of a job is; None: it has ended."""
-        if run is None:
-            self._runs.pop(uuid, None)
-        else:
+        if run is not None:
             self._runs[uuid] = run
+            self._ended.setdefault(uuid, asyncio.Event())
+        elif uuid in self._runs:
+            del self._runs[uuid]
+            self._ended.pop(uuid).set()
 
     def run_of(self, uuid: str) -> IndexRun | None:
         """How far it is, if it is under way in this process."""
         return self._runs.get(uuid)
+
+    async def wait(self, uuid: str, seconds: float) -> None:
+        """Return when the indexing of a job, if it is under way in this process, has ended, or so much later."""
+        ended = self._ended.get(uuid)
+        if ended is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), seconds)
 
     async def stop(self) -> None:
         """Cut off what is under way, and return when nothing is any more."""

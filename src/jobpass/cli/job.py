@@ -10,6 +10,7 @@ import typer
 
 from jobpass.cli import connect, exits, inputs, output, picture
 from jobpass.cli.callback import callback
+from jobpass.cli.job_files import files, index
 from jobpass.cli.timeline import timeline
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def create(
     archive_system: Annotated[
         str | None, typer.Option("--archive-system", help="The archive system of that path; else the default one.")
     ] = None,
+    make_archive_path: Annotated[
+        bool, typer.Option("--make-archive-path", help="Have the server make that directory, if it can.")
+    ] = False,
     generated_by: Annotated[
         list[str] | None, typer.Option("--generated-by", help="What makes its outputs; else the pipeline.")
     ] = None,
@@ -64,6 +68,7 @@ def create(
             generated_by=generated_by or [],
             acted_on=acted_on or [],
             acted_using=acted_using or [],
+            make_archive_path=make_archive_path,
         )
     if as_json:
         output.json_line(job)
@@ -221,6 +226,8 @@ def history(
 
 
 app.command()(timeline)
+app.command()(index)
+app.command()(files)
 app.command()(callback)
 
 

@@ -68,7 +68,9 @@ class AsyncClient(BaseClient):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or url)
+        super().__init__(
+            url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or url
+        )
         self._transport = transport or httpx2.AsyncHTTPTransport(
             verify=tls_context(self._address, tls), trust_env=False, limits=LIMITS, proxy=proxy
         )
@@ -92,6 +94,11 @@ class AsyncClient(BaseClient):
     watch = _each(Flow.watch)
     send = _call(Flow.send)
     verify = _call(Flow.verify)
+    index_job = _call(Flow.index_job)
+    indexing = _call(Flow.indexing)
+    follow_index = _each(Flow.follow_index)
+    files = _call(Flow.files)
+    iter_files = _each(Flow.iter_files)
     job_token = _call(Flow.job_token)
     rotate_job_token = _call(Flow.rotate_job_token)
     delete_job = _call(Flow.delete_job)

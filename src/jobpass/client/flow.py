@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
 from jobpass.client.exchange import Operation, Sleep
+from jobpass.client.files import Files
 from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
 from jobpass.client.webhooks import Webhooks
@@ -43,7 +44,7 @@ WATCH_GROWTH: Final = 1.5
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Flow(Power, Webhooks):
+class Flow(Power, Webhooks, Files):
     """The operations, with the token that they use."""
 
     def with_token(self, token: Bearer) -> Flow:
@@ -113,12 +114,14 @@ class Flow(Power, Webhooks):
         product_patterns: Iterable[Any] = (),
         attributes: Mapping[str, Any] | None = None,
         uuid: str | None = None,
+        make_archive_path: bool = False,
     ) -> Operation[Job]:
         """Make the job of these parameters, or find it again if it is one's own; ``token`` is its document token.
 
         ``data`` is a mapping (None counts as empty), or JSON text as ``msgspec.Raw``. The links are uuids;
         ``generated_by`` is the pipeline unless given. ``uuid`` is for who numbers jobs: else it follows from pipeline,
-        parents and data. ``attributes`` mean nothing to Jobpass.
+        parents and data. ``attributes`` mean nothing to Jobpass. With ``make_archive_path`` the server makes that
+        directory; if it cannot, its log says why, and the job is made all the same.
         """
         new = NewJob(
             pipeline_uuid,
@@ -135,6 +138,7 @@ class Flow(Power, Webhooks):
             Raw(to_json(list(archive_patterns), "json.archive_patterns")),
             Raw(to_json(list(product_patterns), "json.product_patterns")),
             Raw(to_json(dict(attributes or {}), "json.attributes")),
+            make_archive_path,
         )
         return (yield from self._ask("POST", paths.JOBS, Job, body=to_body(new)))
 

@@ -124,7 +124,15 @@ class Client(BaseClient):
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(url, token, timeout_seconds, retries, allow_plain_http, clock or SystemClock(), public_url or (url if channel is None else None))
+        super().__init__(
+            url,
+            token,
+            timeout_seconds,
+            retries,
+            allow_plain_http,
+            clock or SystemClock(),
+            public_url or (url if channel is None else None),
+        )
         self._flow.answers_arrive = channel is not None
         self._channel = channel or Http(
             transport
@@ -153,6 +161,11 @@ class Client(BaseClient):
     watch = _each(Flow.watch)
     send = _call(Flow.send)
     verify = _call(Flow.verify)
+    index_job = _call(Flow.index_job)
+    indexing = _call(Flow.indexing)
+    follow_index = _each(Flow.follow_index)
+    files = _call(Flow.files)
+    iter_files = _each(Flow.iter_files)
     job_token = _call(Flow.job_token)
     rotate_job_token = _call(Flow.rotate_job_token)
     delete_job = _call(Flow.delete_job)

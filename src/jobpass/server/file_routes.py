@@ -33,6 +33,7 @@ FILES: Final = (
         files.progress,
         "tells how far the last indexing is",
         IndexAnswer,
+        query=("wait",),
         refuses=(errors.UnknownJob,),
     ),
     Route(

@@ -13,8 +13,8 @@ from jobpass.server import present
 from jobpass.server.body import read_body
 from jobpass.server.call import Call
 from jobpass.server.jobs import PAGE_BYTES, job_uuid
-from jobpass.server.query import limit
-from jobpass.wire.files import FileAnswer, FilePage, IndexAnswer, IndexRequest
+from jobpass.server.query import integer, limit
+from jobpass.wire.files import WAIT_SECONDS, FileAnswer, FilePage, IndexAnswer, IndexRequest
 from jobpass.wire.messages import EventAnswer
 from jobpass.wire.strict import decode
 
@@ -39,8 +39,9 @@ async def index(call: Call) -> EventAnswer:
 
 
 async def progress(call: Call) -> IndexAnswer:
-    """``GET /api/pipelinejobs/{uuid}/index``"""
-    return _progress(await call.authority.indexing.progress(call.bearer, job_uuid(call)))
+    """``GET /api/pipelinejobs/{uuid}/index``; with ``wait`` the answer comes when it has ended, or so much later."""
+    seconds = integer(call.query, "wait", 0, 0, WAIT_SECONDS)
+    return _progress(await call.authority.indexing.progress(call.bearer, job_uuid(call), seconds))
 
 
 async def list_files(call: Call) -> FilePage:
@@ -87,6 +88,7 @@ def _answers(found: Files) -> list[FileAnswer]:
                 size=file.size,
                 modified_at=file.modified_at,
                 sha256=file.digest,
+                run=file.run,
                 indexed_at=file.indexed_at,
                 generated_by=list(links.generated_by),
                 derived_from=list(links.derived_from),

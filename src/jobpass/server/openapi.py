@@ -16,6 +16,7 @@ from jobpass.server.call import Call
 from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX, MAX_LENGTH, MAX_SEQUENCE
 from jobpass.server.route import Route
 from jobpass.wire import paths
+from jobpass.wire.files import WAIT_SECONDS
 from jobpass.wire.messages import Problem
 from jobpass.wire.problems import INTERNAL, TABLE
 
@@ -40,6 +41,7 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "state": _TEXT,
     "status": _TEXT,
     "until": _TIME,
+    "wait": {"type": "integer", "minimum": 0, "maximum": WAIT_SECONDS, "default": 0},
 }
 _QUERY_OF: Final = {(paths.JOB_HISTORY, "after"): _SEQUENCE}
 """Parameters that are something else on one route."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jobpass.wire.messages import Array
+
+WAIT_SECONDS: Final = 5
+"""How long an answer may be kept waiting at most: well within the time that clients wait for one."""
 
 Level = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -48,7 +51,7 @@ class IndexAnswer(Struct, frozen=True):
 class FileAnswer(Struct, frozen=True):
     """A file of a job; ``sha256`` is in hex, null if nobody wanted it, ``level`` is null for what is only a product.
 
-    The links are uuids.
+    ``run`` is the sequence of the ``index`` that recorded it so. The links are uuids.
     """
 
     path: str
@@ -58,6 +61,7 @@ class FileAnswer(Struct, frozen=True):
     size: int
     modified_at: datetime | None
     sha256: str | None
+    run: int
     indexed_at: datetime
     generated_by: list[str]
     derived_from: list[str]

@@ -64,8 +64,8 @@ def test_setup_returns_the_manager_with_token_and_job(place: Place) -> None:
     assert manager.job["uuid"] == manager.uuid
     assert manager.job["token"] == manager.token
     assert manager.job["session"] == "brave-ant"
-    assert (manager.state, manager.callback) == ("CREATED", None)
-    assert manager.agave_notifications() == []
+    assert manager.state == "CREATED"
+    assert (manager.callback is None) is (place.operator is None)
     assert manager.token not in repr(manager)
 
 
@@ -255,7 +255,7 @@ def test_the_index_of_an_instance_takes_its_arguments_as_ever(place: Place) -> N
     made = place.job()
     made.run().finish()
     instance = ManagedPipelineJobInstance(place.mongodb, made.uuid)
-    assert instance.index(made.token)["state"] == "INDEXING"
+    assert (instance.index(made.token), instance.state) == ([], "INDEXING")
     assert instance.indexed(made.token)["state"] == "FINISHED"
     assert instance.index(token=made.token, transition=True)["state"] == "FINISHED"
     assert names(instance.job)[-2:] == ["index", "indexed"]
@@ -302,11 +302,48 @@ def test_deleting(place: Place) -> None:
     assert (made.uuid, made.token, made.archive_path, made.job) == (None, None, None, None)
 
 
+def test_setup_has_the_archive_directory_made_unless_told(place: Place) -> None:
+    made = place.job()
+    assert place.archive.joinpath(made.archive_path[1:]).is_dir()
+    without = place.job(setup_archive_path=False)
+    directory = place.archive.joinpath(without.archive_path[1:])
+    assert not directory.exists()
+    without.setup()
+    assert not directory.exists()
+    without.run()
+    without.setup({"more": 1})
+    assert not place.archive.joinpath(without.archive_path[1:]).exists()
+
+
+def test_an_archive_directory_that_cannot_be_made_holds_nothing_up(place: Place, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    name = f"link-{os.urandom(4).hex()}"
+    place.archive.joinpath("products", name).symlink_to(kept)
+    for path in (f"/products/{name}", f"/products/{name}/below"):
+        assert place.job(archive_path=path).state == "CREATED"
+    assert place.job(archive_path="/x", archive_system="another").state == "CREATED"
+    assert list(kept.iterdir()) == []
+
+
+def test_another_owners_directory_is_not_given(place: Place) -> None:
+    made = place.job()
+    store = PipelineJobStore(place.mongodb)
+    store._connection = place.stranger()
+    description = {"pipeline_uuid": made.pipeline_uuid, "child_of": [], "data": {"mine": made.uuid}}
+    description |= {"archive_system": made.archive_system}
+    for path in (made.archive_path, f"{made.archive_path}/below", os.path.dirname(made.archive_path)):  # noqa: PTH120
+        with pytest.raises(DuplicateJobError, match="another owner's") as refused:
+            store.create(description | {"archive_path": path})
+        assert made.uuid not in str(refused.value)
+    assert store.create(description | {"archive_path": f"{made.archive_path}-beside"})["state"] == "CREATED"
+
+
 def test_resetting_clears_the_archive_directory_and_nothing_else(place: Place) -> None:
     made = place.job()
     directory = place.archive / made.archive_path[1:]
     beside = directory.with_name("beside.txt")
-    directory.joinpath("deep").mkdir(parents=True)
+    directory.joinpath("deep").mkdir()
     directory.joinpath("deep/result.csv").write_text("1")
     beside.write_text("2")
     made.run()

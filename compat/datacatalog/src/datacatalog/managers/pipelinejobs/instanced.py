@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datacatalog.linkedstores.pipelinejob.document import JobDocument
 from datacatalog.linkedstores.pipelinejob.events import EventMethods
 from datacatalog.linkedstores.pipelinejob.refusals import need_admin, no_job
-from datacatalog.managers.common import Manager
+from datacatalog.managers.pipelinejobs.indexer import Indexer
 from datacatalog.tokens.classes import Token
 
 
-class ManagedPipelineJobInstance(Manager, EventMethods):
+class ManagedPipelineJobInstance(Indexer, EventMethods):
     """The job ``uuid``, and no other: every event method and ``handle`` act on it, with ``token`` unless told.
 
     Raises ``ValueError`` where there is no such job for the token, or, without one, for the connection. Errors of
@@ -62,11 +62,35 @@ class ManagedPipelineJobInstance(Manager, EventMethods):
         return self._took(self.stores.pipelinejob.handle(document, self.token if presented is None else presented))
 
     def index(  # type: ignore[override]  # the order of the arguments is that of the original
-        self, token: str | None = None, transition: bool = False, *, data: Any = None, **kwargs: Any
-    ) -> JobDocument:
-        """Say that the job's outputs are being indexed; with ``transition`` that it is done, too."""
-        answer = self._send("index", data, token)
-        return self._send("indexed", None, token) if transition else answer
+        self,
+        token: str | None = None,
+        transition: bool = False,
+        level: str = "1",
+        fixity: bool = False,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+        permissive: bool = False,
+        **kwargs: Any,
+    ) -> list[str] | JobDocument:
+        """Have the job's archive path indexed by ``filters``, else by the job's own patterns; which paths fit.
+
+        Without ``filters`` the files are read for their digests; with them, if ``fixity`` is asked for. With
+        ``transition`` the job then says that it is done, and is the answer.
+        """
+        presented = self.token if token is None else token
+        found = self._index(
+            filters or None,
+            presented,
+            fixity=fixity if filters else True,
+            transition=False,
+            permissive=permissive,
+            level=level,
+        )
+        if transition:
+            return self.indexed(presented)
+        job = self.stores.pipelinejob.find_one_by_uuid(self.uuid, presented)
+        if job is not None:
+            self._took(job)
+        return found
 
     def indexed(  # type: ignore[override]
         self, token: str | None = None, data: Any = None, **kwargs: Any
