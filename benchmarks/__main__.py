@@ -10,7 +10,19 @@ from pathlib import Path
 
 from benchmarks.common import Row, save, table
 
-NAMES = ("tokens", "store", "http", "check", "credentials", "scale", "startup", "compat_tokens", "compat_store", "import")
+NAMES = (
+    "tokens",
+    "store",
+    "inprocess",
+    "http",
+    "check",
+    "credentials",
+    "scale",
+    "startup",
+    "compat_tokens",
+    "compat_store",
+    "import",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

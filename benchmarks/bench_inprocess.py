@@ -1,8 +1,8 @@
-"""Benchmark: durable events through ``jobpass.open``'s client, in one thread, beside the authority and a bare apsw loop.
+"""Benchmark: durable events through the client of ``jobpass.open``, beside the authority and a bare apsw loop.
 
-The client's ``send`` goes the whole way: request, token check, gate, SQLite (synchronous=FULL), answer. All three write
-to the same schema in alternating runs on fresh copies of one database; the client's rows have an idempotency key, which
-the other two lack. Flatness is the time of a late event of one job beside that of an early one.
+All in one thread. The client's ``send`` goes the whole way: request, token check, gate, SQLite (synchronous=FULL),
+answer. All three write the same rows to the same schema in alternating runs on fresh copies of one database; the bare
+loop does nothing else. Flatness is the time of a late event of one job beside that of an early one.
 """
 
 from __future__ import annotations
