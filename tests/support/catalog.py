@@ -94,7 +94,11 @@ def served(folder: Path) -> Iterator[Place]:
     with (
         log,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | variables(folder)
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | variables(folder) | {"JOBPASS_CALLBACKS": "true"},
         ) as server,
     ):
         try:

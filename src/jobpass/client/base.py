@@ -47,6 +47,11 @@ class BaseClient:
         """The bearer text in use; ``login`` sets it, ``logout`` drops it."""
         return self._flow.token
 
+    @property
+    def public_url(self) -> str | None:
+        """Where others reach the server, as far as this client was told; None in process, where there need be none."""
+        return self._public_url
+
     def with_token(self, token: Bearer) -> Self:
         """A client of the same server with another token; it uses these connections, and closing it ends none."""
         other = object.__new__(type(self))

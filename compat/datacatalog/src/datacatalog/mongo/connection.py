@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import jobpass
@@ -16,6 +16,7 @@ from datacatalog.settings import crypt, environment
 from datacatalog.tokens import get_admin_token
 
 _ADMIN_KEY: Final = crypt.ADMIN_KEY_PREFIX
+_DOCUMENT: Final = "jp_doc_"
 _STORES: Final = "sqlite:///path/to/folder, or {'url': 'https://…', 'token': '…'} for a Jobpass server"
 _KEPT: Final = 64
 """Clients of tokens that a connection keeps ready."""
@@ -58,6 +59,20 @@ class Connection:
                 self._bearing.clear()
             self._bearing[token] = client
         return client
+
+    def callback_url(self, token: str, events: Iterable[str], seconds: float, base: str | None = None) -> str | None:
+        """A URL that causes ``events`` of the job whose document token this is; None where no URL leads to a server.
+
+        ``base`` is where the server is reached, if not where the connection does. Raises ``ValueError`` for one that
+        can be none.
+        """
+        client = self._present()
+        if not token.startswith(_DOCUMENT) or (base is None and client.public_url is None):
+            return None
+        try:
+            return client.callback_url(events, expires_in_seconds=seconds, token=str(token), base=base)
+        except jobpass.errors.InvalidInput as error:
+            raise ValueError(error.message) from error
 
     def __repr__(self) -> str:
         return f"Connection({self._key[0]!r})"

@@ -11,10 +11,12 @@ from datacatalog.linkedstores.pipelinejob.exceptions import (
     UnknownJob,
     UnknownPipeline,
 )
+from datacatalog.linkedstores.pipelinejob.mappings import AgaveEvents, agave_status_to_event
 from datacatalog.linkedstores.pipelinejob.store import DEFAULT_LINK_FIELDS, PipelineJobStore, StoreInterface
 
 __all__ = [
     "DEFAULT_LINK_FIELDS",
+    "AgaveEvents",
     "DuplicateJobError",
     "JobCreateFailure",
     "JobDocument",
@@ -25,4 +27,5 @@ __all__ = [
     "StoreInterface",
     "UnknownJob",
     "UnknownPipeline",
+    "agave_status_to_event",
 ]

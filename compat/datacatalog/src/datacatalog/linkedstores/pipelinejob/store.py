@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import jobpass
 from datacatalog import settings
 from datacatalog.identifiers.typeduuid import catalog_uuid
 from datacatalog.linkedstores.basestore.exceptions import CatalogError
 from datacatalog.linkedstores.pipelinejob.document import JobDocument, JobHistory, naive
 from datacatalog.linkedstores.pipelinejob.events import ADMIN_EVENTS, EventMethods
-from datacatalog.linkedstores.pipelinejob.exceptions import UnknownJob, UnknownPipeline
+from datacatalog.linkedstores.pipelinejob.exceptions import JobError, UnknownJob, UnknownPipeline
 from datacatalog.linkedstores.pipelinejob.records import json_text, members, patterns, plain
 from datacatalog.linkedstores.pipelinejob.refusals import need_admin, no_job, refusal, refused_token
 from datacatalog.mongo import db_connection
@@ -32,11 +34,12 @@ class PipelineJobStore:
     def __init__(self, mongodb: Any, config: Any = None, session: Any = None, agave: Any = None, **kwargs: Any) -> None:
         self._connection = db_connection(mongodb)
 
-    def create(self, job_document: Mapping[str, Any], **kwargs: Any) -> JobDocument:
+    def create(self, job_document: Mapping[str, Any], *, make_archive_path: bool = False, **kwargs: Any) -> JobDocument:
         """Make the job that ``job_document`` describes; its ``token`` is the job's document token.
 
         One's own job of the same description is found again, as it stands. Raises ``DuplicateJobError`` for somebody
-        else's, or if anything but pipeline, parents and data differs.
+        else's, or if anything but pipeline, parents and data differs, and for a directory that is somebody else's. With
+        ``make_archive_path`` the server makes the job's directory, if it can.
         """
         if not hasattr(job_document.get("data"), "items"):
             raise AttributeError("Document lacks 'data', which must be a mapping")
@@ -45,7 +48,7 @@ class PipelineJobStore:
         job_uuid = self.uuid_from_properties(job_document)
         client = self._connection.own()
         try:
-            job = client.create_job(**_arguments(job_document))
+            job = client.create_job(**_arguments(job_document), make_archive_path=make_archive_path)
         except errors.Error as error:
             raise refusal(error, job_uuid, "create") from error
         return self._full(client, job, job.token)
@@ -120,6 +123,21 @@ class PipelineJobStore:
         first = skip or 0
         return events[first : None if limit is None else first + limit]
 
+    def list_job_archive_path(
+        self, job_uuid: str, recurse: bool = True, directories: bool = False, token: str | None = None, **kwargs: Any
+    ) -> Iterator[str]:
+        """The paths of the files that indexing found in a job's archive path, one after the other as they are read.
+
+        Without ``recurse`` only those right in it. Directories are never among them.
+        """
+        job = self.find_one_by_uuid(job_uuid, token)
+        if job is None:
+            raise no_job(job_uuid)
+        client = self._connection.own() if token is None else self._connection.bearing(token)
+        above = f"{(job.get('archive_path') or '').rstrip('/')}/"
+        files = client.iter_files(job_uuid)
+        return (file.path for file in files if recurse or "/" not in file.path.removeprefix(above))
+
     def find_one_by_uuid(self, uuid: str, token: str | None = None) -> JobDocument | None:
         """The job as it stands, read for the connection or, if it is given, with ``token``; None if there is none."""
         if type(uuid) is not str:
@@ -132,6 +150,22 @@ class PipelineJobStore:
         except errors.Error as error:
             raise refusal(error, uuid) from error
         return self._full(client, job, token)
+
+    def fsm_state_png(self, uuid: str, token: str | None = None) -> bytes:
+        """A picture of the state machine with the job's state and its way so far marked, in base64.
+
+        It is a PNG where graphviz is installed, else an SVG. The job is read for the connection, or with ``token``.
+        Raises ``JobError`` with the reason as its second argument.
+        """
+        try:
+            if type(uuid) is not str:
+                raise no_job(uuid)
+            client = self._connection.own() if token is None else self._connection.bearing(token)
+            return base64.b64encode(_picture(client, uuid))
+        except errors.UnknownJob as error:
+            raise JobError("Failed to get_graph", ValueError(f"Unable to retrieve job {uuid}")) from error
+        except (errors.Error, UnknownJob) as error:
+            raise JobError("Failed to get_graph", error) from error
 
     def token_of(self, uuid: str) -> Token | None:
         """The job's document token, if the connection speaks for its owner; else None."""
@@ -233,6 +267,17 @@ class StoredJob(EventMethods):
 
     def _reset(self, data: Any, token: str | None, *, no_clear_path: bool, permissive: bool) -> JobDocument:
         return self._store.reset(self._uuid, data, token, no_clear_path=no_clear_path, permissive=permissive)
+
+
+def _picture(client: Client, uuid: str) -> bytes:
+    job = client.job(uuid)
+    lifecycle = next((one for one in client.lifecycles() if one.name == job.lifecycle), None)
+    if lifecycle is None:
+        raise errors.SetupError(f"There is no lifecycle {job.lifecycle} any more.")
+    try:
+        return jobpass.draw_job(lifecycle, client.iter_history(uuid), job.state, "png", job=uuid)
+    except errors.SetupError:  # no graphviz, or one that draws no pixels
+        return jobpass.draw_job(lifecycle, client.iter_history(uuid), job.state, "svg", job=uuid)
 
 
 def _arguments(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 DEFAULT_ARCHIVE_SYSTEM: Final = "data-sd2e-community"
 _REQUIRED: Final = ("job_manager_id", "job_indexer_id", "pipeline_uuid")
-_OPTIONAL: Final = ("job_manager_nonce", "job_indexer_nonce", "api_server")
+_OPTIONAL: Final = ("job_manager_nonce", "job_indexer_nonce", "api_server", "callback_url")
 
 
 class PipelineJobsConfig(dict[str, Any]):

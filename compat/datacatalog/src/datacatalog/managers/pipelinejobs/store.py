@@ -15,6 +15,7 @@ from datacatalog.linkedstores.pipelinejob.document import JobDocument
 from datacatalog.linkedstores.pipelinejob.exceptions import DuplicateJobError
 from datacatalog.linkedstores.pipelinejob.records import json_text
 from datacatalog.managers import resolve
+from datacatalog.managers.pipelinejobs.callbacks import Callbacks
 from datacatalog.managers.pipelinejobs.config import DEFAULT_ARCHIVE_SYSTEM, PipelineJobsConfig
 from datacatalog.managers.pipelinejobs.exceptions import ManagedPipelineJobError, managed
 from datacatalog.managers.pipelinejobs.jobmanager import JobManager, Params
@@ -40,14 +41,15 @@ _DESCRIPTION: Final = (
 )
 
 
-class ManagedPipelineJob(JobManager):
+class ManagedPipelineJob(Callbacks, JobManager):
     """Makes the job that a pipeline, parents and data describe, and manages it. The same description is the same job.
 
     ``pipelines`` holds ``pipeline_uuid``, which the keyword of that name overrides. Keywords: ``agent``, ``task``,
     ``session``, ``data``, ``inputs``, ``level_store``, ``archive_path`` (computed unless given), ``archive_system``,
     ``archive_patterns``, ``product_patterns``, ``token``, and the first of ``experiment_design_id``, ``experiment_id``,
     ``sample_id``, ``measurement_id`` that is given, one or a list, as the job's parents. With ``instanced`` the archive
-    path ends with session and time. Others are not looked at.
+    path ends with session and time. ``setup`` has the server make that directory, if it can, unless
+    ``setup_archive_path`` is false. Others are not looked at.
     """
 
     PARAMS: ClassVar[Params] = (
@@ -66,6 +68,7 @@ class ManagedPipelineJob(JobManager):
     METADATA_ARG_NAMES = tuple(resolve.IDENTIFIERS)
 
     data: dict[str, Any]
+    setup_archive_path: bool
     session: str | None
     agent: str | None
     task: str | None
@@ -97,13 +100,15 @@ class ManagedPipelineJob(JobManager):
                 break
         self._inputs = kwargs.get("inputs")
         self._given_path = "archive_path" in kwargs
+        self._setup_archive_path = bool(self.setup_archive_path)  # a job that is read has none, and would reset it
         self._instance = f"/{self._instance_name()}" if instanced else ""
         self._follow_data()
 
     def setup(self, data: Mapping[str, Any] | None = None) -> ManagedPipelineJob:
         """Make the job, or take it as it stands; ``data`` is merged into that of the beginning, and wins.
 
-        ``token`` is then the job's document token if this was its owner's doing, else the one that was given, or None.
+        ``token`` is then the job's document token if this was its owner's doing, else the one that was given, or None;
+        ``callback`` is a URL for who reports without a token, or None.
         """
         if data:
             self.data = data_merge(self.data, data)
@@ -111,18 +116,15 @@ class ManagedPipelineJob(JobManager):
         description = {name: getattr(self, name) for name in _DESCRIPTION}
         store = self.stores.pipelinejob
         try:
-            job = store.create(description)
+            job = store.create(description, make_archive_path=self._setup_archive_path)
         except DuplicateJobError as error:
             job = self._standing(description, error)
         token = job["token"] or store.token_of(job["uuid"])
         self.token = token or self.token
         self.job = job.come_from(self)
         self._take_job(job)
+        self.set_callbacks()
         return self
-
-    def agave_notifications(self) -> list[dict[str, Any]]:
-        """Notifications that let an Agave job report by itself; none without a callback."""
-        return []
 
     def canonicalize_actor(self, actor_id: str) -> str:
         """The address of an actor."""
