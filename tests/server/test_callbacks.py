@@ -392,6 +392,12 @@ async def test_a_real_token_in_a_url_is_in_the_audit_by_its_public_name(site: Si
     assert len(refused) == 4
 
 
+async def test_so_is_one_that_was_narrowed_as_a_ticket_is(quick: Site) -> None:
+    ann = await quick.login("ann")
+    assert (await quick.ask("GET", path(attenuate(ann, [*parts(quick).values()]), "event=update"))).status == 401
+    assert [entry["principal"] for entry in await audit(quick, "token.in_url")] == [await quick.user_id(ann)]
+
+
 async def test_who_repeats_it_does_not_fill_the_audit(quick: Site) -> None:
     _, job = await running(quick)
     for _ in range(50):
