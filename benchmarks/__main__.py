@@ -22,6 +22,7 @@ NAMES = (
     "compat_tokens",
     "compat_store",
     "import",
+    "index",
 )
 
 

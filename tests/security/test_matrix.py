@@ -16,6 +16,7 @@ from jobpass.tokens.attenuate import admin_token, attenuate
 from jobpass.tokens.caveats import Cidr, Events, ExpiresAt, States
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mint import mint_credential, mint_document
+from support.samples import finished
 from support.site import Owned, Site
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "datacatalog.json").read_text())
@@ -238,3 +239,23 @@ async def test_reset(site: Site) -> None:
                     assert (answer.json()["sequence"], answer.json()["token"]) == (after.sequence, None)
                 else:
                     assert after == before, (name, state)
+
+
+async def test_indexing(site: Site) -> None:
+    job = await site.job(await site.login("ann"))
+    await finished(site, job)
+    for name, kind in (await kinds(site, job)).items():
+        for state in STATES:
+            before = await put(site, job, state)
+            answer = await site.ask("POST", f"{job.path}/index", token=kind.token, json={"fixity": False})
+            expected = kind.event(state, "index")
+            if expected == 200:  # nobody begins what they may not end
+                expected = kind.event("INDEXING", "indexed")
+            assert answer.status == expected, (name, state, answer.body)
+            if expected == 200:
+                ended = await site.ask("GET", f"{job.path}/index?wait=5", token=job.token)
+                assert ended.json()["error"] == "The job's archive system is not configured here."
+            else:
+                assert await site.store.find_job(job.uuid) == before, (name, state)
+        for ending in ("/index", "/files", "/files?kind=product"):
+            assert (await site.ask("GET", job.path + ending, token=kind.token)).status == kind.read, (name, ending)
