@@ -31,7 +31,7 @@ def test_every_block_runs(served: Any, monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_the_table_of_operations_is_whole() -> None:
     named = set(re.findall(r"`(\w+)\(", TEXT))
     operations = {name for kind in (BaseClient, Client) for name in vars(kind) if name[0] != "_" and name != "close"}
-    assert operations - {"url", "token"} <= named
+    assert operations - {"url", "token", "public_url"} <= named
 
 
 def test_the_errors_that_are_named_exist() -> None:

@@ -9,7 +9,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from jobpass.lifecycle.resting import RESTING_STATES
 from jobpass.client.results import Event, Job
 from jobpass.errors import (
     Conflict,
@@ -27,6 +26,7 @@ from jobpass.errors import (
     UnknownJob,
     UnknownPipeline,
 )
+from jobpass.lifecycle.resting import RESTING_STATES
 from jobpass.lifecycle.standard import COMPUTE, PIPELINE
 from jobpass.wire.messages import HistoryEntry, JobAnswer
 
