@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -429,3 +430,15 @@ def test_what_the_application_does_by_itself_goes_on_without_requests(monkeypatc
         assert ask(channel, "/other").status == 200
     assert len(turns) >= 1000
     assert set(turns) == {"jobpass-inprocess"}
+
+
+def test_a_process_that_was_forked_off_is_told_that_it_has_no_application() -> None:
+    seen: list[str] = []
+    with InProcess(lambda: nullcontext(here(seen))) as channel:
+        child = os.fork()
+        if child == 0:  # nothing of pytest may go on in here
+            reply = channel.ask(Request("POST", "/job/events"))
+            channel.close()
+            os._exit(0 if isinstance(reply, Lost) and not reply.sent and not seen else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert ask(channel, "/job/events").status == 200

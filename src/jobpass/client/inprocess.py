@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 import types
@@ -45,7 +46,8 @@ class InProcess:
     constructor raises. ``loop_factory`` makes another event loop than asyncio's own. May be shared by threads.
 
     Who holds the *helm* is the only one who runs the loop or anything that belongs to it. A thread with an event takes
-    it if it is free. Everything else is counted and left to the keeper, who gets the helm from whoever lets it go.
+    it if it is free. Everything else is counted and left to the keeper, who gets the helm from whoever lets it go. A
+    process that was forked off has no keeper, and no right to the application's files: there it counts as closed.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class InProcess:
         self._counting = threading.Lock()
         self._left = 0  # what was left to the keeper and has not ended; as ``_closed``, changed under ``_counting``
         self._closed = False
+        self._process = os.getpid()
         ready: Future[None] = Future()
         self._keeper = threading.Thread(
             target=self._keep, args=(lifespan, loop_factory, ready), name="jobpass-inprocess", daemon=True
@@ -93,6 +96,8 @@ class InProcess:
 
     def close(self) -> None:
         """Answer what was accepted, and leave the lifespan; more calls do nothing."""
+        if os.getpid() != self._process:
+            return
         with Undisturbed():
             with self._counting:
                 self._closed = True
@@ -107,6 +112,9 @@ class InProcess:
 
     def _begin(self, work: Work, *, here: bool) -> bool:
         """Have the work done, ``here`` if that can be; False, and nothing is done, once this is closed."""
+        if os.getpid() != self._process:
+            work.close()
+            return False
         if here and may_work_here() and self._helm.acquire(blocking=False):
             return self._step(work)
         with self._counting:
