@@ -1,0 +1,74 @@
+"""No answer turns a narrowed token into a wider one: what it gives out is under the same conditions."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobpass.clock import to_microseconds
+from jobpass.tokens import token as texts
+from jobpass.tokens.attenuate import admin_token, attenuate
+from jobpass.tokens.caveats import Caveat, Cidr, Events, ExpiresAt, Jobs, States, read_all
+from support.site import PIPELINE, Owned, Site
+
+NARROW = {
+    "events": Events(("update",)),
+    "states": States({"CREATED": ("update",)}),
+    "network": Cidr(("0.0.0.0/0", "::/0")),
+}
+
+
+def caveats(text: str) -> tuple[Caveat, ...]:
+    return read_all(texts.parse(text).caveats)
+
+
+@pytest.mark.parametrize("narrow", NARROW.values(), ids=NARROW.keys())
+async def test_a_narrowed_login_is_given_job_tokens_as_narrow_as_it_is(site: Site, narrow: Caveat) -> None:
+    ann = await site.login("ann")
+    job = await site.job(ann, of="narrow")
+    login = attenuate(ann, [narrow])
+    made = await site.ask("POST", "/api/pipelinejobs", token=login, json=await wanted(site, ann))
+    event = await site.ask("POST", job.events, token=login, json={"name": "update"})
+    again = await site.ask("POST", f"{job.path}/token", token=login)
+    rotated = await site.ask("POST", f"{job.path}/token/rotate", token=login)
+    given = [answer.json()["token"] for answer in (made, event, again, rotated)]
+    assert [answer.status for answer in (made, event, again, rotated)] == [200] * 4
+    assert [caveats(text) for text in given] == [(narrow,)] * 4
+
+
+async def test_what_a_narrowed_login_is_given_cannot_do_more(site: Site) -> None:
+    ann = await site.login("ann")
+    job = await site.job(ann, of="narrow")
+    answer = await site.ask("POST", f"{job.path}/token", token=attenuate(ann, [NARROW["events"]]))
+    narrowed = Owned(job.uuid, answer.json()["token"])
+    assert (await site.send(narrowed, "run")).status == 403
+    assert (await site.send(narrowed, "update")).status == 200
+    assert (await site.send(job, "run")).status == 200
+
+
+async def test_the_end_of_a_narrowed_login_is_the_end_of_what_it_is_given(site: Site) -> None:
+    ann = await site.login("ann")
+    job = await site.job(ann, of="narrow")
+    seconds = to_microseconds(site.clock.now()) // 1_000_000 + 60
+    answer = await site.ask("POST", f"{job.path}/token", token=attenuate(ann, [ExpiresAt(seconds)]))
+    narrowed = Owned(job.uuid, answer.json()["token"])
+    assert (await site.send(narrowed, "run")).status == 200
+    site.clock.advance(60)
+    assert (await site.send(narrowed, "update")).status == 401
+
+
+async def test_a_scoped_admin_token_hands_its_scope_on_and_not_its_window(site: Site) -> None:
+    ann = await site.login("ann")
+    job = await site.job(ann, of="scope")
+    _, key = await site.admin_key({"events": ["update"]})
+    now = site.clock.now()
+    later = to_microseconds(now) // 1_000_000 + 30
+    scoped = attenuate(admin_token(key, now), [ExpiresAt(later), Jobs((job.uuid,))])
+    given = (await site.ask("POST", f"{job.path}/token", token=scoped)).json()["token"]
+    assert caveats(given) == (Events(("update",)), ExpiresAt(later), Jobs((job.uuid,)))
+    _, whole = await site.admin_key()
+    given = (await site.ask("POST", f"{job.path}/token", token=admin_token(whole, now))).json()["token"]
+    assert given == job.token
+
+
+async def wanted(site: Site, login: str) -> dict[str, object]:
+    return {"pipeline_uuid": await site.pipeline(login), "data": {"of": PIPELINE["id"]}}
