@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import types
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +31,8 @@ IDLE_SECONDS: Final = 1.0
 """How often the keeper looks after what the application does by itself."""
 SLICE_SECONDS: Final = 0.005
 """How long the loop then runs, if nothing comes."""
+FORK_SECONDS: Final = 5.0
+"""How long a fork waits for what is under way."""
 EVENTS: Final = "/events"
 """How the path of an event ends."""
 
@@ -63,6 +66,8 @@ class InProcess:
         self._left = 0  # what was left to the keeper and has not ended; as ``_closed``, changed under ``_counting``
         self._closed = False
         self._process = os.getpid()
+        self._pausing = False
+        self._resumed = threading.Event()
         ready: Future[None] = Future()
         self._keeper = threading.Thread(
             target=self._keep, args=(lifespan, loop_factory, ready), name="jobpass-inprocess", daemon=True
@@ -73,6 +78,7 @@ class InProcess:
         except BaseException:
             self._keeper.join()
             raise
+        _living.add(self)
 
     def ask(self, request: Request) -> Reply:
         """The application's answer; ``Lost`` if it is not whole in the request's time (the work goes on)."""
@@ -110,11 +116,18 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has made it, and can use it."""
+        return os.getpid() == self._process and self._keeper.is_alive()
+
     def _begin(self, work: Work, *, here: bool) -> bool:
         """Have the work done, ``here`` if that can be; False, and nothing is done, once this is closed."""
         if os.getpid() != self._process:
             work.close()
             return False
+        if self._pausing:
+            self._resumed.wait()
         if here and may_work_here() and self._helm.acquire(blocking=False):
             return self._step(work)
         with self._counting:
@@ -155,6 +168,27 @@ class InProcess:
         """Give the helm to the keeper, unless somebody has it, who then does so in turn (``_leave_helm``)."""
         if self._helm.acquire(blocking=False):
             self._called.release()
+
+    def pause(self) -> bool:
+        """Take the helm when nothing is under way, and let nothing begin: before a fork, so that the child gets whole
+        files. False if that takes too long, or is asked by what is under way; ``resume`` is due in either case."""
+        self._resumed.clear()
+        self._pausing = True
+        until = time.monotonic() + FORK_SECONDS
+        while asyncio._get_running_loop() is not self._loop and time.monotonic() < until:
+            if self._helm.acquire(timeout=0.1):
+                if not self._left:
+                    return True
+                self._leave_helm()
+            time.sleep(0.0005)
+        return False
+
+    def resume(self, *, paused: bool) -> None:
+        """Let all go on; ``paused`` is what ``pause`` said."""
+        self._pausing = False
+        self._resumed.set()
+        if paused:
+            self._leave_helm()
 
     def _start(self, work: Awaitable[None]) -> None:
         task = self._loop.create_task(self._finish(work))
@@ -204,6 +238,32 @@ class InProcess:
             if self._closed and not self._left:
                 return
             self._leave_helm()
+
+
+_living: weakref.WeakSet[InProcess] = weakref.WeakSet()
+_paused: list[tuple[InProcess, bool]] = []
+_forking = threading.Lock()
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    _paused.extend((one, one.pause()) for one in list(_living) if one.is_ours)
+
+
+def _after_fork_in_parent() -> None:
+    for one, paused in _paused:
+        one.resume(paused=paused)
+    _paused.clear()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    _paused.clear()  # these are the parent's, and count as closed here
+    _living.clear()
+    _forking.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 async def _enter(opened: AbstractAsyncContextManager[App]) -> App:

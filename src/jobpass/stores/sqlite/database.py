@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 import apsw
 
@@ -28,6 +30,44 @@ CULPRITS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.Ran
 """Errors that lie in what one caller wants written, not in the database."""
 
 
+_connections: WeakSet[apsw.Connection] = WeakSet()
+_unsafe: set[str] = set()
+"""Files that this process was forked off with while something was under way in them."""
+
+
+def connect(path: Path, flags: int) -> apsw.Connection:
+    """A connection of this process's own; ``StoreUnavailable`` if it can have none to that file."""
+    connection = apsw.Connection(str(path), flags=flags)
+    if connection.filename in _unsafe:
+        connection.close()
+        message = "This process was forked off while the database was at work, and cannot use it: start a new one."
+        raise StoreUnavailable(message, reason="forked")
+    _connections.add(connection)
+    return connection
+
+
+def _let_go() -> None:
+    """In a child: close the parent's connections.
+
+    With one of them open SQLite believes that it has the parent's locks, and has none: the last other process would
+    take the write-ahead log away, and with it all that the child goes on to write.
+    """
+    for connection in list(_connections):
+        try:
+            if connection.in_transaction:  # to undo it would be to meddle with the parent's
+                _unsafe.add(connection.filename)
+            else:
+                connection.close()
+        except apsw.ConnectionClosedError:
+            continue
+        except apsw.Error:  # another thread was at it
+            _unsafe.add(connection.filename)
+    _connections.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 def unavailable(error: apsw.Error, doing: str) -> StoreUnavailable:
     """The error for the callers; ``detail["reason"]`` is SQLite's name of it, such as ``SQLITE_FULL``."""
     code = getattr(error, "extendedresult", 0) or getattr(error, "result", 0)
@@ -44,8 +84,12 @@ def open_both(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
     """
     writer = None
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        # Only if it is new: closing any descriptor of a file ends all locks that this process has on it (POSIX).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        writer = connect(path, apsw.SQLITE_OPEN_READWRITE)
+        if writer.readonly("main"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         _prepare(writer)
         reader = open_reader(path)
     except (OSError, apsw.Error, SetupError) as error:
@@ -64,7 +108,7 @@ def open_both(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
 
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that only reads, and sees what is committed."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection = connect(path, apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(250)
     connection.pragma("trusted_schema", False)
     return connection
@@ -75,7 +119,7 @@ def checkpoint(path: Path) -> None:
 
     The connection is this call's own: its thread may outlive a caller that was cancelled.
     """
-    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+    with closing(connect(path, apsw.SQLITE_OPEN_READWRITE)) as connection:
         connection.pragma("synchronous", "FULL")
         with suppress(apsw.BusyError):  # somebody else is at it
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
