@@ -104,6 +104,27 @@ def installation(tmp_path: Path) -> Installation:
     return made
 
 
+def test_a_directory_is_made_by_the_sdk_and_by_the_command_line(installation: Installation) -> None:
+    with installation.served() as (_, url), jobpass.Client(url, installation.owner) as owner:
+        pipeline = owner.job(installation.uuid).pipeline_uuid
+        owner.create_job(pipeline, {"n": 1}, archive_path="/products/b/c")
+        assert not (installation.archive / "products/b").exists()
+        owner.create_job(pipeline, {"n": 1}, archive_path="/products/b/c", make_archive_path=True)
+        assert (installation.archive / "products/b/c").is_dir()
+        token = installation.data / "token"
+        token.write_text(installation.owner)
+        command = [sys.executable, "-m", "jobpass", "job", "create", "--url", url, "--token-file", str(token)]
+        command += ["--pipeline", pipeline, "--data", '{"n": 2}', "--make-archive-path", "--archive-path"]
+        (installation.archive / "products/link").symlink_to(installation.data)
+        for path, there in (("/products/d", True), ("/products/link/e", False)):
+            done = subprocess.run([*command, path], env=installation.environ, text=True, capture_output=True)
+            assert (done.returncode, "jp_doc_" in done.stdout) == (0, True), done.stderr
+            assert (installation.archive / path[1:]).is_dir() is there
+            command[command.index("--data") + 1] = '{"n": 3}'
+    assert "was not made: The path leads through a link" in (installation.data / "log").read_text()
+    assert "jp_doc_" not in (installation.data / "log").read_text()
+
+
 def test_a_reset_by_the_sdk_and_by_the_command_line(installation: Installation) -> None:
     with installation.served() as (_, url), installation.admin(url) as admin:
         owner = admin.with_token(installation.owner)

@@ -341,6 +341,24 @@ def test_another_owners_directory_is_not_given(place: Place) -> None:
     assert store.create(description | {"archive_path": f"{made.archive_path}-beside"})["state"] == "CREATED"
 
 
+def test_data_that_have_no_end_are_refused_as_such(place: Place) -> None:
+    made = place.job()
+    instance = ManagedPipelineJobInstance(place.mongodb, made.uuid, token=made.token)
+    itself: dict[str, Any] = {}
+    itself["a"] = itself
+    deep: Any = 0
+    for _ in range(100_000):
+        deep = [deep]
+    for data in (itself, {"a": deep}):
+        with pytest.raises(TypeError):
+            instance.update(data)
+        with pytest.raises(TypeError):
+            instance.reset(data, token=place.admin())
+        with pytest.raises(ValueError, match=r"Circular|deep"):
+            place.manager(data=data)
+    assert names(PipelineJobStore(place.mongodb).find_one_by_uuid(made.uuid)) == ["create"]
+
+
 def test_resetting_clears_the_archive_directory_and_nothing_else(place: Place) -> None:
     made = place.job()
     directory = place.archive / made.archive_path[1:]

@@ -12,7 +12,10 @@ from datacatalog.linkedstores.pipelinejob.document import naive
 
 def json_text(value: Any) -> str:
     """JSON with sorted members and no spaces, ASCII only: the form that enters uuids and paths."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise ValueError("data must not be nested very deep") from None
 
 
 def members(job: Any, sequence: int) -> dict[str, Any]:
@@ -50,13 +53,23 @@ def patterns(given: Iterable[Any] | None) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """``value`` with sets as arrays and times as texts: what the original's users send, and its database took."""
+    """``value`` with sets as arrays and times as texts: what the original's users send, and its database took.
+
+    Raises ``TypeError`` for what contains itself, or is nested deeper than anybody could read.
+    """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise TypeError("data must not contain themselves, nor be nested very deep") from None
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: plain(member) for name, member in value.items()}
+        return {name: _plain(member) for name, member in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted((plain(item) for item in value), key=str)
+        return sorted((_plain(item) for item in value), key=str)
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, date | datetime):
         return value.isoformat()
     return value
