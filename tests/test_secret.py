@@ -12,6 +12,7 @@ from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 import jobpass
 from jobpass import compose
@@ -188,6 +189,19 @@ def test_the_keyring_is_written_once_for_a_folder_of_this_secret(data: Path) -> 
     with operate(data) as client:
         assert client.me().role == "operator"
         assert [entry.name for entry in client.iter_audit(name="keys.written")] == ["keys.written"]
+
+
+@pytest.mark.parametrize(("active", "made"), [(True, False), (False, True)])
+def test_an_operator_is_made_only_if_there_is_none_who_may_work(data: Path, active: bool, made: bool) -> None:
+    async def prepare() -> None:
+        async with enter(data, Entrance(SECRET), {}) as entered:
+            one = await entered.authority.accounts.create("first@localhost", PASSWORD, "operator")
+            await entered.authority._store.change_principal(one.id, lambda principal: replace(principal, active=active))
+
+    asyncio.run(prepare())
+    operator = ("operator@localhost", PASSWORD)
+    assert asyncio.run(compose.write_derived_keyring(data, SECRET, operator, environ={})) is made
+    assert rows(data, "SELECT count(*) FROM principal") == [(1 + made,)]
 
 
 def _open(data: str, results: multiprocessing.Queue[str]) -> None:

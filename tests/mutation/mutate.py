@@ -25,14 +25,17 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "jobpass"
 TARGETS = {
+    "authority/adoption.py": ("tests/authority/test_adoption.py",),
     "authority/callbacks.py": ("tests/server/test_callbacks.py", "tests/authority/test_callbacks.py"),
     "authority/decide.py": ("tests/authority",),
     "authority/gate.py": ("tests/authority",),
     "authority/details.py": ("tests/authority",),
     "authority/resetting.py": ("tests/authority",),
+    "authority/secret.py": ("tests/test_secret.py",),
     "authority/telling.py": ("tests/authority",),
     "authority/webhook_secrets.py": ("tests/authority",),
     "authority/webhooks.py": ("tests/authority", "tests/server/test_webhooks.py"),
+    "compose/secret.py": ("tests/test_secret.py", "tests/cli/test_upkeep.py"),
     "outbox/addresses.py": ("tests/outbox/test_addresses.py",),
     "outbox/places.py": ("tests/outbox/test_places.py",),
     "outbox/target.py": ("tests/outbox/test_target.py",),

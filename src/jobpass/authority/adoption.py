@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from jobpass.authority.admin_keys import request_hash
-from jobpass.errors import AlreadyExists
+from jobpass.errors import AlreadyExists, UnknownCredential
 from jobpass.records import AdminKey, Credential
 
 if TYPE_CHECKING:
@@ -97,10 +97,12 @@ class Adoption:
 
     async def _revoke(self, key: AdminKey, at: datetime) -> None:
         def judge(standing: AdminKey | None) -> AdminKey:
-            if standing is None or standing.state != "collected":  # an operator was faster, and said why
-                return standing or key
+            if standing is None:
+                raise UnknownCredential("There is no such admin key.", id=key.id)
+            if standing.state != "collected":  # an operator was faster, and said why
+                return standing
             return replace(standing, state="revoked", revoked_at=at, reason=REPLACED)
 
         await self._store.revoke_credential(key.id, at)
-        await self._store.change_admin_key(key.id, judge)
-        await self._audit.record("admin_key.revoked", principal=key.requester, subject=key.id, reason=REPLACED)
+        if (await self._store.change_admin_key(key.id, judge)).reason == REPLACED:
+            await self._audit.record("admin_key.revoked", principal=key.requester, subject=key.id, reason=REPLACED)
