@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 import stat
+import threading
 
 import apsw
 import pytest
@@ -229,6 +230,57 @@ async def test_the_cache_of_jobs_is_bounded(sqlite, kit, monkeypatch):
     assert len(sqlite._writer._jobs) == 10
     assert "job-0" in sqlite._writer._jobs
     assert (await sqlite.apply("job-1", kit.send())).event.sequence == 2
+
+
+async def test_jobs_that_are_only_read_stay_cached_and_bounded(tmp_path, kit, monkeypatch):
+    monkeypatch.setattr("jobpass.stores.sqlite.writer.JOBS_CACHED", 10)
+    maker = await SqliteStore.open(tmp_path / "store.sqlite")
+    for n in range(40):
+        await maker.apply(f"job-{n}", kit.create(f"job-{n}"))
+    await maker.close()
+    store = await SqliteStore.open(tmp_path / "store.sqlite")
+    for n in range(40):
+        found = await store.find_job(f"job-{n}")
+        assert found == kit.job(f"job-{n}")
+        assert await store.find_job(f"job-{n}") is found
+    assert len(store._writer._jobs) == 10
+    assert (await store.apply("job-39", kit.send())).before is found
+    await store.close()
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "not cached"])
+async def test_a_job_is_read_as_last_committed_while_a_change_is_on_its_way_to_the_disk(sqlite, kit, cached):
+    for name in ("job", "gone"):
+        await sqlite.apply(name, kit.create(name))
+    if not cached:
+        sqlite._writer._jobs.clear()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hook():
+        begun.set()
+        return not go_on.wait(10)
+
+    connection = sqlite._writer._connection
+    connection.set_commit_hook(hook)
+    calls = asyncio.gather(*(sqlite.apply("job", kit.send()) for _ in range(2)), sqlite.apply("gone", kit.delete))
+    assert await asyncio.to_thread(begun.wait, 10)
+    found = [await sqlite.find_job(name) for name in ("job", "gone") for _ in range(2)]
+    go_on.set()
+    await calls
+    connection.set_commit_hook(None)
+    assert found == [kit.job("job")] * 2 + [kit.job("gone")] * 2
+    assert (await sqlite.find_job("job")).sequence == 3
+    assert await sqlite.find_job("gone") is None
+
+
+async def test_a_change_that_was_not_committed_is_not_read(sqlite, kit):
+    await sqlite.apply("job", kit.create())
+    connection = sqlite._writer._connection
+    connection.set_commit_hook(lambda: True)
+    answers = await asyncio.gather(*(sqlite.apply("job", kit.send()) for _ in range(2)), return_exceptions=True)
+    connection.set_commit_hook(None)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+    assert (await sqlite.find_job("job")).sequence == 1
 
 
 async def test_the_cache_of_sessions_is_bounded(sqlite, kit, monkeypatch):

@@ -142,6 +142,24 @@ async def test_a_job_changed_by_another_connection_is_judged_as_it_stands(tmp_pa
     await two.close()
 
 
+async def test_a_job_that_was_read_is_read_anew_once_another_connection_has_changed_it(tmp_path, kit):
+    one = await SqliteStore.open(tmp_path / "store.sqlite")
+    two = await SqliteStore.open(tmp_path / "store.sqlite")
+    await two.apply("job", kit.create())
+    for sequence in range(2, 12):
+        for _ in range(2):
+            assert (await one.find_job("job")).sequence == sequence - 1
+        await two.apply("job", kit.send())
+    assert (await one.apply("job", kit.send())).event.sequence == 12
+    assert (await one.find_job("job")).sequence == 12
+    await two.apply("job", kit.delete)
+    assert await one.find_job("job") is None
+    await two.apply("job", kit.create(serial=5))
+    assert (await one.find_job("job")).serial == 5
+    await one.close()
+    await two.close()
+
+
 def test_processes_that_open_a_new_file_at_once_all_succeed(tmp_path, child):
     for turn in range(3):
         processes = [child("unlock", tmp_path / f"store-{turn}.sqlite") for _ in range(4)]

@@ -6,8 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from jobpass.errors import InvalidInput, TooLarge, WrongContentType
 from jobpass.wire.power import TokenForm
 from jobpass.wire.problems import scrub
@@ -61,9 +59,10 @@ async def read_told(call: Call) -> bytes:
 async def read_form(call: Call) -> TokenForm:
     """The form of RFC 7662 and RFC 7009. Members that are not known are passed over, as RFC 6749 §3.2 asks."""
     members = form_members(await read_body(call, FORM))
-    if not members.get("token"):
+    token = members.get("token")
+    if not token:
         raise InvalidInput.at("form.token", "is required")
-    return msgspec.convert(members, TokenForm)
+    return TokenForm(token, members.get("token_type_hint"))
 
 
 def form_members(body: bytes) -> dict[str, str]:

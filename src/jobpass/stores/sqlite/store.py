@@ -91,9 +91,16 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
         return Among(taken, _directory(system, path) | {"owner": job.owner, "newest": newest})
 
     async def find_job(self, uuid: str) -> Job | None:
-        """As ``ports.JobStore``."""
+        """As ``ports.JobStore``; another process's change shows at once, as in ``find_session``."""
+        writer = self._writer
+        try:
+            job = writer.committed(uuid)
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
+        if job is not None:
+            return job
         row = self._one("find_job", uuid)
-        return None if row is None else job_from(row[1:])
+        return None if row is None else writer.remember(row)
 
     async def find_details(self, uuid: str) -> Details | None:
         """As ``ports.JobStore``."""

@@ -82,6 +82,20 @@ class Writer:
                 self._forget()
                 self._version = version
 
+    def committed(self, uuid: str) -> Job | None:
+        """The job as last committed, if it is in the cache; None does not say that there is none."""
+        self.refresh()
+        row = None if self._in_transaction else self._jobs.get(uuid)
+        return row.stored if row is not None else None
+
+    def remember(self, found: Row) -> Job:
+        """The job of a row of ``find_job`` which another connection read since ``committed``; kept if that is safe."""
+        job = job_from(found[1:])
+        if not self._in_transaction:  # or the row may be older than what the cache is about to hold
+            self._jobs[job.uuid] = _Row(found[0], job)
+            self._trim()
+        return job
+
     def close(self) -> None:
         """End the thread and the connection; no group may be under way."""
         self._thread.close()
@@ -259,9 +273,7 @@ class Writer:
             self.failure = None
             if any(isinstance(call, Statement) and call.changes_sessions for call in group):
                 self.sessions.clear()
-        jobs = self._jobs
-        while len(jobs) > JOBS_CACHED:
-            del jobs[next(iter(jobs))]
+        self._trim()
         done(group)
 
     def _abandon(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, error: Exception) -> None:
@@ -305,6 +317,11 @@ class Writer:
         with suppress(apsw.Error):
             self._roll_back()
         self._in_transaction = False
+
+    def _trim(self) -> None:
+        jobs = self._jobs
+        while len(jobs) > JOBS_CACHED:
+            del jobs[next(iter(jobs))]
 
     def _forget(self) -> None:
         """Drop everything that may not be what the database holds."""
