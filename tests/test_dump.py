@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -77,12 +79,59 @@ def test_nothing_has_no_documents():
     assert [found(text) for text in (b"", b"\n\n", b"[]", b" [ ] ")] == [[], [], [], []]
 
 
-def test_a_document_without_end_does_not_fill_the_memory(monkeypatch):
+@pytest.mark.parametrize("length", [1001, 1100, 5000, 100_000])
+def test_a_line_that_is_too_long_is_passed_over(monkeypatch, length):
     monkeypatch.setattr(dump, "MAX_DOCUMENT_BYTES", 1000)
     monkeypatch.setattr(dump, "READ_BYTES", 100)
-    for text in (b"x" * 5000, b'[{"a":"' + b"x" * 5000):
-        with pytest.raises(InvalidInput, match="longer than 1000"):
-            list(dump.documents(io.BytesIO(text)))
+    text = b'{"a":1}\n' + b"x" * length + b'\n{"b":2}\n' + b"y" * length
+    read = list(dump.documents(io.BytesIO(text)))
+    assert read == [(1, b'{"a":1}'), (2, None), (3, b'{"b":2}'), (4, None)]
+    assert dump.read(*read[1]).flaw == "is longer than 1000 bytes"
+
+
+def test_an_array_ends_at_a_document_that_is_too_long(monkeypatch):
+    monkeypatch.setattr(dump, "MAX_DOCUMENT_BYTES", 1000)
+    monkeypatch.setattr(dump, "READ_BYTES", 100)
+    documents = dump.documents(io.BytesIO(b'[{"a":1},\n{"a":"' + b"x" * 5000))
+    assert next(documents) == (1, b'{"a":1}')
+    with pytest.raises(InvalidInput, match="line 2 is longer than 1000"):
+        next(documents)
+
+
+def peak(work):
+    """The memory that Python asks for at the most while ``work`` is done."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("unit", [b"x", b" ", b'{"a":"', b"\n", b"[", b'{"a":1}'])
+def test_a_small_packed_file_does_not_become_a_large_one_in_memory(tmp_path, monkeypatch, unit):
+    """A hundred times the bound, which is as much as any bomb has."""
+    monkeypatch.setattr(dump, "MAX_DOCUMENT_BYTES", 30_000)
+    monkeypatch.setattr(dump, "READ_BYTES", 3_000)
+    file = tmp_path / "bomb.gz"
+    file.write_bytes(gzip.compress(unit * (3_000_000 // len(unit))))
+
+    def read():
+        with suppress(InvalidInput), dump.opened(file) as (stream, _):
+            assert all(text is None for _, text in dump.documents(stream))
+
+    assert file.stat().st_size < 30_000
+    assert peak(read) < 1_000_000
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b'""', b'"a1"', b"[[[[[[[[]]]]]]]]", b'{"a":1}'])
+def test_many_small_values_do_not_become_a_large_one_either(monkeypatch, value):
+    monkeypatch.setattr(dump, "MAX_TOKENS", 10_000)
+    text = b'{"a":[' + b",".join([value] * (400_000 // len(value))) + b"]}"
+    flaws = []
+    assert peak(lambda: flaws.append(dump.read(1, text).flaw)) < 10_000_000
+    assert flaws == ["holds more than 10000 texts, commas and opening brackets"]
+    assert dump.read(1, b'{"a":"' + b"," * 20_000 + b'"}').flaw is None
 
 
 @pytest.mark.parametrize(("text", "flaw"), [

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.imports import Document, Options, Place
+from jobpass.authority.imports import Options
 from jobpass.authority.legacy import old_token
 from jobpass.clock import FixedClock
-from jobpass.compose import dump
 from jobpass.records import Change
 from support.catalogue import Catalogue, array, canonical, first_version, lines
 from support.catalogue import old_token as given_token
 from support.house import make_house
+from support.importing import bring
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "document_tokens.json").read_text())["document_tokens"]
@@ -33,18 +33,8 @@ def house():
 
 
 async def take(house, text, options=Options(), size=100):  # noqa: B008 - a frozen value
-    """Import a dump; the counts and what was refused."""
-    import io
-
-    imports = house.authority.imports(options)
-    await imports.begin("dump")
-    documents = [dump.read(line, found) for line, found in dump.documents(io.BytesIO(text))]
-    refused = []
-    for start in range(0, len(documents), size):
-        batch = documents[start : start + size]
-        prepared = await imports.prepare(batch)
-        refused += await imports.write(prepared, Place("dump", start + len(batch), b"digest"))
-    await imports.end("dump")
+    """Import a dump; the counts, which add up, and what was refused."""
+    imports, refused = await bring(house.authority, house.clock, text, options, size)
     for tally in (imports.counts.jobs, imports.counts.pipelines, imports.counts.others):
         assert tally.read == tally.imported + tally.unchanged + tally.moved_on + tally.refused
     return imports.counts, refused
@@ -273,7 +263,67 @@ async def test_a_job_without_a_salt_has_none(house):
 
 
 async def test_a_flaw_is_refused_with_its_line(house):
-    imports = house.authority.imports(Options())
-    prepared = await imports.prepare([Document(9, b"", "is not JSON")])
-    refused = await imports.write(prepared, Place("dump", 1, b""))
-    assert [(one.line, one.kind, one.reason) for one in refused] == [(9, "others", "is not JSON")]
+    _, refused = await take(house, b"\n" * 8 + b"no JSON")
+    assert [(one.line, one.kind, one.reason[:11]) for one in refused] == [(9, "others", "is not JSON")]
+
+
+NOWHERE = (
+    '"\\ud800"', '{"$numberLong":"%s"}' % ("9" * 5000), '{"$numberLong":["a"]}', '{"$numberLong":"1_0"}',
+    '{"$numberInt":1.5}', '{"$numberDouble":"NaN"}', '{"$numberDouble":"1e999"}',
+)  # fmt: skip
+"""What is refused wherever it stands."""
+ODD = (
+    *NOWHERE, "9" * 400, "-" + "9" * 5000, "1e999", "-0", '"\\u0000"', '{"$date":%s}' % ("9" * 400),
+    '{"$date":-99999999999999}', '{"$date":"0000-01-01T00:00:00Z"}', '{"$date":"10000-01-01T00:00:00Z"}',
+    '{"$date":"0001-01-01T00:00:00Z"}', '{"$date":"1969-12-31T23:59:59.5Z"}', '{"$date":"9999-12-31T23:59:59-23:59"}',
+    "[]", "{}", "true", "null", '"x"', '[{"a":%s}]' % ("9" * 5000), '"%s"' % ("x" * 100_000), "[" * 60 + "]" * 60,
+)  # fmt: skip
+DEEPER = [
+    ("history", 0), ("history", 1, "date"), ("history", 1, "data"), ("history", 0, "data"), ("history", 1, "name"),
+    ("history", 1, "uuid"), ("_admin", "owner"), ("_admin", "project"), ("_properties", "created_date"),
+    ("_properties", "x"), ("child_of", 0), ("data", "number"), ("archive_patterns", 0), ("unknown",), ("attributes",),
+]  # fmt: skip
+
+
+def with_odd(document, place, value):
+    """The document's line with a value in one place that was not made by ``json``."""
+    *way, last = place
+    inner = deepcopy(document)
+    found = inner
+    for name in way:
+        found = found[name]
+    found[last] = "@odd@"
+    return json.dumps(inner).replace('"@odd@"', value).encode() + b"\n"
+
+
+@pytest.mark.parametrize("value", ODD, ids=[value[:30] for value in ODD])
+async def test_whatever_stands_where_it_comes_in_and_out_again_or_is_refused(house, value):
+    catalogue = Catalogue()
+    text = b"".join(
+        with_odd(catalogue.job(3), place, value) for place in [*((name,) for name in catalogue.job(1)), *DEEPER]
+    )
+    text += b"".join(with_odd(catalogue.pipelines[0], (member,), value) for member in catalogue.pipelines[0])
+    counts, refused = await take(house, text, Options(legacy_until=NOW + timedelta(days=1)))
+    assert counts.read == text.count(b"\n")
+    assert (counts.jobs.imported > 0) is (value not in NOWHERE)  # a member that nobody knows can hold much
+    assert all(one.reason for one in refused)
+    assert all([checked.broken_at is None async for checked in house.authority.verify()])
+    out = [line async for line in house.authority.export()]
+    other = make_house(FixedClock(NOW))
+    again, refused = await take(other, b"\n".join(out))
+    assert (refused, again.jobs.imported) == ([], counts.jobs.imported)
+    assert [line async for line in other.authority.export()] == out
+
+
+async def test_a_job_may_stand_before_its_pipeline_and_come_twice(house):
+    catalogue = Catalogue()
+    jobs = list(catalogue.jobs(3))
+    counts, refused = await take(house, lines([*jobs, *catalogue.pipelines, *jobs]), size=4)
+    assert (counts.jobs.imported, counts.jobs.unchanged, counts.pipelines.imported, refused) == (3, 3, 5, [])
+
+
+async def test_binary_junk_is_refused_line_by_line(house):
+    text = bytes(range(256)) * 3 + b"\n" + lines([Catalogue().job()]) + b"\xff\xfe{\0}\0"
+    counts, refused = await take(house, text)
+    assert (counts.jobs.imported, counts.others.refused) == (1, text.count(b"\n"))
+    assert all(one.uuid is None for one in refused)

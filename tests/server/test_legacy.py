@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from datetime import timedelta
 
 import msgspec
 import pytest
 
-from jobpass.authority.imports import Document, Options, Place
-from jobpass.compose import dump
+from jobpass.authority.imports import Options
 from jobpass.server.routes import ROUTES
 from jobpass.stores.memory import MemoryStore
 from jobpass.wire import paths
+from support import importing
 from support.catalogue import Catalogue, lines, old_token
 from support.samples import make_things, sample
 from support.site import make_site
@@ -38,10 +37,9 @@ class Old:
 
 async def bring(site, *documents, until=DAY):
     """Import jobs with old tokens."""
-    imports = site.authority.imports(Options(legacy_until=None if until is None else site.clock.now() + until))
-    await imports.begin("dump")
-    found = [Document(line, text) for line, text in dump.documents(io.BytesIO(lines(documents)))]
-    assert await imports.write(await imports.prepare(found), Place("dump", len(found), b"")) == []
+    options = Options(legacy_until=None if until is None else site.clock.now() + until)
+    _, refused = await importing.bring(site.authority, site.clock, lines(documents), options)
+    assert refused == []
     return [Old(document) for document in documents]
 
 
@@ -160,7 +158,14 @@ async def test_guesses_are_slowed_down_for_the_job_and_the_address(site, jobs):
     assert (await site.ask("GET", mine.path, token=mine.token)).status == 200
 
 
-async def test_guesses_at_many_jobs_from_one_address_are_slowed_down(site):
+async def test_where_no_old_tokens_are_accepted_nobody_is_slowed_down(site, jobs):
+    mine, _ = jobs
+    await site.authority.legacy_tokens.end()
+    statuses = [(await site.ask("GET", mine.path, token=f"{n:016x}")).status for n in range(8)]
+    assert statuses == [401] * 8
+
+
+async def test_guesses_at_many_jobs_from_one_address_are_slowed_down(site, jobs):
     catalogue = Catalogue()
     many = [f"/api/pipelinejobs/{catalogue.job(1)['uuid']}" for _ in range(120)]
     statuses = [(await site.ask("GET", path, token="0" * 16)).status for path in many]

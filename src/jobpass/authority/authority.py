@@ -23,7 +23,6 @@ from jobpass.authority.legacy import LegacyTokens, make_throttle
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.recording import Indexings
 from jobpass.authority.rekey import rekey
-from jobpass.authority.replay import Replay
 from jobpass.authority.resetting import Resetting, Underway
 from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
@@ -142,8 +141,7 @@ class Authority:
 
     def imports(self, options: Options) -> Imports:
         """An import of a seed system's catalogue; for who holds the installation, not for bearers."""
-        replay = Replay(self._keyring, self.lifecycles, self._archives, self._clock, self._randomness)
-        return Imports(self._store, self.accounts, replay, self.audit, options)
+        return Imports(self._store, self.accounts, self._keyring, self.audit, self._randomness, options)
 
     def export(self) -> AsyncIterator[bytes]:
         """All pipelines and jobs as documents of such a catalogue, without secrets; likewise."""

@@ -6,6 +6,7 @@ with a type (dates, object ids) stays the object that it came as, but for the da
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -27,6 +28,7 @@ NAMES: Final = "_history_names"
 SHOWN_AS_IT_IS: Final = ("agent", "task", "_visible")
 """Attributes that are members of a document by themselves; the rest of a job's attributes is in ``attributes``."""
 _TYPED: Final = b'"$'
+_DIGITS: Final = re.compile("[+-]?[0-9]+")
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _PLAIN_REPR: Final = (str, int, float, bool, type(None))
 
@@ -185,7 +187,7 @@ def data_of(document: JobDocument) -> bytes:
     return first
 
 
-def owner_of(admin: dict[str, Any] | UnsetType | None) -> str:
+def owner_of(admin: object) -> str:
     """The name of a document's owner; empty if it tells none."""
     owner = admin.get("owner") if isinstance(admin, dict) else None
     if owner is None:
@@ -233,12 +235,18 @@ def _untyped(value: Any) -> Any:
 
 def _number(name: str, text: Any) -> int | float:
     try:
-        number = float(str(text)) if name == "$numberDouble" else int(str(text))
+        number = float(str(text)) if name == "$numberDouble" else _whole(str(text))
     except ValueError:
         raise InvalidInput(f"holds a {name} that is none") from None
     if number != number or number in (float("inf"), float("-inf")):
         raise InvalidInput("holds NaN or an infinity, which is not JSON")
     return number
+
+
+def _whole(text: str) -> int:
+    if not _DIGITS.fullmatch(text):  # int() knows more spellings
+        raise ValueError(text)
+    return int(text)
 
 
 def _has_plain_repr(value: Any) -> bool:

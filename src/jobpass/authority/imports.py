@@ -15,21 +15,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jobpass.authority import catalogue
-from jobpass.authority.accounts import read_address
+from jobpass import ids
 from jobpass.authority.catalogue import Kind
-from jobpass.authority.replay import Replay
+from jobpass.authority.chain import link
+from jobpass.authority.replay import OWNER_DOMAIN, JobRead, Read, Refused
 from jobpass.errors import InvalidInput
-from jobpass.records import Event, ImportBatch, Imported, Pipeline, Progress, Standing
+from jobpass.records import NO_LINK, Event, ImportBatch, Imported, LegacyToken, Pipeline, Progress, Standing
 
 if TYPE_CHECKING:
     from jobpass.authority.accounts import Accounts
     from jobpass.authority.audit import Audit
-    from jobpass.ports import Store
+    from jobpass.ports import Randomness, Store
+    from jobpass.tokens.keyring import Keyring
 
-OWNER_DOMAIN: Final = "imported.invalid"
-NOBODY: Final = "unknown"
-"""The name of the owner where a document tells none."""
+CREDENTIAL: Final = "import:datacatalog"
+"""What an imported event names as what authorised it."""
 
 _SAME: Final = ("lifecycle", "pipeline_uuid", "created_at", "child_of", "archive_path", "archive_system", "session")
 _encode = msgspec.json.Encoder().encode
@@ -72,23 +72,6 @@ class Counts(Struct):
         setattr(tally, fate, getattr(tally, fate) + 1)
 
 
-class Document(Struct, frozen=True):
-    """One document of a dump: the line on which it begins, its text, and why it cannot be read, if so."""
-
-    line: int
-    text: bytes
-    flaw: str | None = None
-
-
-class Refused(Struct, frozen=True):
-    """A document that was not imported, and why."""
-
-    line: int
-    kind: Kind
-    uuid: str | None
-    reason: str
-
-
 class Place(Struct, frozen=True):
     """Where in its file a batch ends: after how many documents, whose SHA-256 is ``digest``."""
 
@@ -122,11 +105,21 @@ class Prepared(Struct, frozen=True):
 class Imports:
     """Imports files, for who holds the installation. ``counts`` are those of the file that is being imported."""
 
-    def __init__(self, store: Store, accounts: Accounts, replay: Replay, audit: Audit, options: Options) -> None:
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        keyring: Keyring,
+        audit: Audit,
+        randomness: Randomness,
+        options: Options,
+    ) -> None:
         self._store = store
         self._accounts = accounts
-        self._replay = replay
+        self._kid = keyring.signing_kid
+        self._chain_key = keyring.chain_key(self._kid)
         self._audit = audit
+        self._randomness = randomness
         self._options = options
         self._owners: dict[str, int] = {}
         self._seen: dict[str, int] = {}
@@ -151,17 +144,13 @@ class Imports:
         if going_on is None:
             await self._store.forget_progress(source)
 
-    async def prepare(self, documents: Sequence[Document]) -> Prepared:
-        """What the documents of a batch become; that does not depend on other batches."""
-        ready: list[_Ready] = []
-        refused: list[Refused] = []
-        for document in documents:
-            found = await self._prepare(document)
-            if isinstance(found, _Ready):
-                ready.append(found)
-            else:
-                refused.append(found)
-        return Prepared(ready, refused)
+    async def prepare(self, read: Read) -> Prepared:
+        """The records of a batch: each with its owner, a job with a serial and a chained history."""
+        ready = [_Ready(one.line, "jobs", one.job.uuid, await self._imported(one)) for one in read.jobs]
+        for found in read.pipelines:
+            pipeline = replace(found.pipeline, owner=await self._owner(found.owner))
+            ready.append(_Ready(found.line, "pipelines", pipeline.uuid, pipeline))
+        return Prepared(ready, read.refused)
 
     async def write(self, prepared: Prepared, place: Place) -> list[Refused]:
         """Import a batch, which is on the disk when this returns; what was refused of it. One at a time."""
@@ -194,40 +183,27 @@ class Imports:
             await self._audit.record("import.finished", subject=source, counts=msgspec.to_builtins(self.counts))
             await self._store.forget_progress(source)
 
-    async def _prepare(self, document: Document) -> _Ready | Refused:
-        """What a document becomes, or why nothing."""
-        kind: Kind = "others"
-        uuid = None
-        try:
-            if document.flaw is not None:
-                raise InvalidInput(document.flaw)
-            members = catalogue.members_of(document.text)
-            kind, uuid = catalogue.kind_of(members), catalogue.shown_uuid(members)
-            if kind == "others":
-                raise InvalidInput("is neither a job nor a pipeline")
-            if kind == "jobs":
-                job = catalogue.read_job(document.text)
-                imported = self._replay.job(job, members, self._options.legacy_until)
-                owned = replace(imported.job, owner=await self._owner(catalogue.owner_of(job.admin)))
-                return _Ready(document.line, kind, job.uuid, replace(imported, job=owned))
-            found = catalogue.read_pipeline(document.text)
-            pipeline = self._replay.pipeline(found, members)
-            owner = await self._owner(catalogue.owner_of(found.admin))
-            return _Ready(document.line, kind, found.uuid, replace(pipeline, owner=owner))
-        except InvalidInput as error:
-            return Refused(document.line, kind, uuid, error.message)
+    async def _imported(self, read: JobRead) -> Imported:
+        """The job with what this installation adds."""
+        uuid, kid, key = read.job.uuid, self._kid, self._chain_key
+        head = NO_LINK
+        events = []
+        for sequence, past in enumerate(read.history, 1):
+            told = (sequence, past.uuid, past.name, past.data, past.at, past.state, CREDENTIAL, None, kid)
+            head = link(key, head, uuid, Event(*told, NO_LINK))
+            events.append(Event(*told, head))
+        serial = ids.serial(self._randomness(8))
+        job = replace(read.job, owner=await self._owner(read.owner), serial=serial, kid=kid, head=head)
+        until, legacy = self._options.legacy_until, None
+        if read.old is not None and until is not None:
+            legacy = LegacyToken(serial, kid, *read.old, until)
+        return Imported(job, read.details, tuple(events), legacy)
 
-    async def _owner(self, name: str) -> int:
-        """The account of an owner, made without a password if there is none; 0 where nothing is written."""
-        name = name or NOBODY
-        if name not in self._owners:
-            address = name if "@" in name else f"{name}@{self._options.owner_domain}"
-            try:
-                address = read_address(address)
-                self._owners[name] = 0 if self._options.dry_run else (await self._accounts.ensure(address)).id
-            except InvalidInput:
-                raise InvalidInput.at("_admin.owner", "cannot be the name of an account") from None
-        return self._owners[name]
+    async def _owner(self, address: str) -> int:
+        """The account of this address, made without a password if there is none; 0 where nothing is written."""
+        if address not in self._owners:
+            self._owners[address] = 0 if self._options.dry_run else (await self._accounts.ensure(address)).id
+        return self._owners[address]
 
 
 class _Sorted:

@@ -21,7 +21,8 @@ from jobpass.cli.data import Data
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobpass.authority.imports import Counts, Refused
+    from jobpass.authority.imports import Counts
+    from jobpass.authority.replay import Refused
 
 MOST_LEGACY_DAYS: Final = 366
 PLAIN_EVERY: Final = 50_000

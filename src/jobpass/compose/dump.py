@@ -9,22 +9,28 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final, cast
 
-from jobpass.authority.imports import Document
+from jobpass.authority.replay import Document
 from jobpass.errors import InvalidInput
 from jobpass.ids import MAX_DEPTH
 from jobpass.wire import strict
 
-MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
-"""MongoDB's own bound is 16 MiB of BSON, which extended JSON makes longer."""
+STDIN: Final = "-"
+"""The name that stands for stdin."""
+MAX_DOCUMENT_BYTES: Final = 32 * 1024 * 1024
+"""MongoDB's own bound is 16 MiB of BSON, of which extended JSON makes about twice as much."""
+MAX_TOKENS: Final = 1_000_000
+"""Texts, commas and opening brackets of one document: a few bytes in the file can be a hundred in memory."""
 READ_BYTES: Final = 1024 * 1024
 _DEPTH: Final = MAX_DEPTH + 3
 """A document, its history, an entry, and in that data as deep as any."""
 _GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _SPACE: Final = b" \t\r\n"
+_COUNTED: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
 _NO_SPACE: Final = re.compile(rb"[^ \t\r\n]")
 # A text, a bracket, or a quotation mark that begins a text which is not all there yet.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|"', re.DOTALL)
@@ -37,7 +43,7 @@ def opened(file: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     ``-`` is stdin. ``InvalidInput`` if the file cannot be read.
     """
     try:
-        raw = cast(BufferedReader, sys.stdin.buffer) if str(file) == "-" else file.open("rb")
+        raw = cast(BufferedReader, sys.stdin.buffer) if str(file) == STDIN else file.open("rb")
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from None
     try:
@@ -52,14 +58,21 @@ def opened(file: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             raw.close()
 
 
-def documents(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each document's line and text; ``InvalidInput`` where an array does not go on as one."""
+def documents(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Each document's line and text, None for a line that is too long.
+
+    ``InvalidInput`` where an array does not go on as one.
+    """
     first = stream.read(READ_BYTES).removeprefix(_BOM)
     return _in_array(stream, first) if first.lstrip(_SPACE)[:1] == b"[" else _in_lines(stream, first)
 
 
-def read(line: int, text: bytes) -> Document:
-    """The document of a text, with its flaw if it is not sound JSON."""
+def read(line: int, text: bytes | None) -> Document:
+    """The document of a text, with its flaw if it is not sound JSON, or too large."""
+    if text is None:
+        return Document(line, b"", f"is longer than {MAX_DOCUMENT_BYTES} bytes")
+    if len(text) > MAX_TOKENS and any(islice(_COUNTED.finditer(text), MAX_TOKENS, None)):
+        return Document(line, b"", f"holds more than {MAX_TOKENS} texts, commas and opening brackets")
     try:
         strict.check(text, _DEPTH)
     except InvalidInput as error:
@@ -67,22 +80,34 @@ def read(line: int, text: bytes) -> Document:
     return Document(line, text)
 
 
-def _in_lines(stream: IO[bytes], pending: bytes) -> Iterator[tuple[int, bytes]]:
+def _in_lines(stream: IO[bytes], pending: bytes) -> Iterator[tuple[int, bytes | None]]:
     number = 0
     while True:
         *lines, pending = pending.split(b"\n")
         for line in lines:
             number += 1
             if line and not line.isspace():
-                yield number, line.strip(_SPACE)
+                yield number, line.strip(_SPACE) if len(line) <= MAX_DOCUMENT_BYTES else None
         if len(pending) > MAX_DOCUMENT_BYTES:
-            raise InvalidInput(f"Line {number + 1} is longer than {MAX_DOCUMENT_BYTES} bytes.")
+            number += 1
+            yield number, None
+            pending = _behind_line(stream)
+            continue
         more = stream.read(max(READ_BYTES, len(pending)))
         if not more:
             if pending and not pending.isspace():
                 yield number + 1, pending.strip(_SPACE)
             return
         pending += more
+
+
+def _behind_line(stream: IO[bytes]) -> bytes:
+    """Pass over the rest of a line; what was read of those behind it."""
+    while more := stream.read(READ_BYTES):
+        _, end, rest = more.partition(b"\n")
+        if end:
+            return rest
+    return b""
 
 
 class _Array:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable
-from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from jobpass.authority.imports import Counts, Document, Place, Refused
-from jobpass.compose import dump
+from msgspec.structs import replace
+
+from jobpass.authority.imports import Counts, Place
 from jobpass.compose.installation import open_authority
-from jobpass.errors import InvalidInput
+from jobpass.compose.reading import Request, reading
 
 if TYPE_CHECKING:
-    from jobpass.authority.imports import Imports, Options
+    from jobpass.authority.imports import Imports, Options, Prepared
+    from jobpass.authority.replay import Refused
+    from jobpass.compose.reading import Batch, Reading
     from jobpass.records import Progress
 
-BATCH_DOCUMENTS: Final = 500
-BATCH_BYTES: Final = 4 * 1024 * 1024
-"""What one transaction writes at the most, or one document."""
 PAUSE_SECONDS: Final = 0.002
 """After a batch is handed over: time for it to reach the disk's queue, and for a server that waits for its turn."""
 
@@ -49,32 +47,35 @@ async def import_files(
     async with open_authority(folder) as authority:
         imports = authority.imports(options)
         for file in files:
-            with dump.opened(file) as (stream, raw):
-                await _import(imports, _Dump(file.name, stream, raw), watcher, restart=restart)
+            progress = None if restart else await imports.progress(file.name)
+            request = Request(folder, file, options.owner_domain, options.legacy_until is not None)
+            if progress is not None:
+                request = replace(request, documents=progress.documents, digest=progress.digest)
+            with reading(request) as found:
+                await _import(imports, found, file.name, progress, watcher)
 
 
-async def _import(imports: Imports, dumped: _Dump, watcher: Watcher, *, restart: bool) -> None:
-    source = dumped.source
-    progress = None if restart else await imports.progress(source)
-    if progress is not None:
-        dumped.skip(progress)
+async def _import(imports: Imports, found: Reading, source: str, progress: Progress | None, watcher: Watcher) -> None:
+    batch = await found.next()  # first, so that nothing is said of a file that cannot be read
     await imports.begin(source, progress)
     watcher.begin(source, 0 if progress is None else progress.documents)
+    writing: asyncio.Task[None] | None = None
 
-    def told(refused: list[Refused]) -> None:
-        watcher.batch(imports.counts, refused, dumped.position)
+    async def write(prepared: Prepared, batch: Batch) -> None:
+        refused = await imports.write(prepared, Place(source, batch.documents, batch.digest))
+        watcher.batch(imports.counts, refused, batch.position)
 
-    writing: asyncio.Task[list[Refused]] | None = None
     try:
-        while batch := dumped.batch():
-            prepared = await imports.prepare(batch)
+        while batch is not None:
+            prepared = await imports.prepare(batch.read)
             if writing is not None:
-                told(await writing)
-            writing = asyncio.create_task(imports.write(prepared, dumped.place()))
+                await writing
+            writing = asyncio.create_task(write(prepared, batch))
             await asyncio.sleep(PAUSE_SECONDS)  # while the disk is waited for, the next batch is read
+            batch = await found.next()
     finally:
         if writing is not None:
-            told(await writing)
+            await writing
     await imports.end(source)
     watcher.end(source, imports.counts)
 
@@ -88,50 +89,3 @@ async def export(folder: Path, write: Callable[[bytes], object]) -> int:
             count += 1
         await authority.audit.record("exported", documents=count)
     return count
-
-
-class _Dump:
-    """A file's documents, with the digest of those that were taken."""
-
-    def __init__(self, source: str, stream: IO[bytes], raw: IO[bytes]) -> None:
-        self.source = source
-        self._raw = raw
-        self._documents = dump.documents(stream)
-        self._count = 0
-        self._digest = hashlib.sha256()
-
-    @property
-    def position(self) -> int:
-        """How many bytes of the file were read; 0 if it does not tell."""
-        return self._raw.tell() if self._raw.seekable() else 0
-
-    def place(self) -> Place:
-        """Where the documents taken so far end."""
-        return Place(self.source, self._count, self._digest.digest())
-
-    def skip(self, progress: Progress) -> None:
-        """Pass over the documents that are done; ``InvalidInput`` if the file does not begin with them."""
-        for _, text in islice(self._documents, progress.documents):
-            self._take(text)
-        if self.place() != Place(progress.source, progress.documents, progress.digest):
-            raise InvalidInput(
-                f"{self.source} does not begin as the file of this name whose import did not end: "
-                "--restart begins anew."
-            )
-
-    def batch(self) -> list[Document]:
-        """The next documents, read strictly; none at the end."""
-        found: list[Document] = []
-        size = 0
-        for line, text in self._documents:
-            self._take(text)
-            found.append(dump.read(line, text))
-            size += len(text)
-            if len(found) == BATCH_DOCUMENTS or size > BATCH_BYTES:
-                break
-        return found
-
-    def _take(self, text: bytes) -> None:
-        self._count += 1
-        self._digest.update(len(text).to_bytes(8, "big"))
-        self._digest.update(text)

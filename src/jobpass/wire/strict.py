@@ -25,7 +25,7 @@ BODY: Final = "json._body"
 SHOWN_NAME_LENGTH: Final = 64
 """Characters of an unknown member's name that an error repeats."""
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = bytes.maketrans(b"[]{}", b"\x02\x00\x02\x00")
 _PLACE = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
