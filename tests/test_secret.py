@@ -310,7 +310,7 @@ def _entered(data: Path, clock: FixedClock, sessions: list[Any]) -> Any:
     async def app() -> Any:
         async with enter(data, Entrance(SECRET, WHO), {}, clock) as entered:
             sessions.append(entered.session)
-            yield make_app(entered.authority, Settings())
+            yield make_app(entered.authority, Settings()).answer
 
     return app()
 

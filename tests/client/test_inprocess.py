@@ -27,18 +27,16 @@ from jobpass.errors import Error, LoginFailed, ServerUnavailable, SetupError, Un
 from jobpass.server.app import create_app
 from support.house import MEMBERS, PASSWORD, make_house
 
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the path, after a moment if the path asks for it."""
-    message = await receive()
-    if scope["path"] == "/slow":
+
+async def echo(_method: str, path: str, _query: bytes, _headers: Any, body: bytes) -> Answer:
+    """Answers with the path and the body, after a moment if the path asks for it."""
+    if path == "/slow":
         await asyncio.sleep(0.3)
-    if scope["path"] == "/broken":
+    if path == "/broken":
         raise ValueError("canary")
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-some", b"thing")]})
-    await send({"type": "http.response.body", "body": scope["path"].encode(), "more_body": True})
-    await send({"type": "http.response.body", "body": message["body"]})
-    assert (await receive())["type"] == "http.disconnect"
+    return 200, [], path.encode() + body
 
 
 def ask(channel: InProcess, path: str, limit: float = 5, content: bytes | None = None, **params: str) -> Response:
@@ -57,25 +55,17 @@ def test_requests_and_answers_pass_whole(loop_factory: Any) -> None:
 
 
 def test_the_application_sees_what_a_server_would_show_it() -> None:
-    seen: list[dict[str, Any]] = []
+    seen: list[Any] = []
 
-    async def look(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(dict(scope))
-        await send({"type": "http.response.start", "status": 404, "headers": [(b"X-Some", b"thing")]})
-        await send({"type": "http.response.body"})
+    async def look(*asked: Any) -> Answer:
+        seen.append(asked)
+        return 404, [(b"x-some", b"thing")], b""
 
     with InProcess(lambda: nullcontext(look)) as channel:
         answer = ask(channel, "/api/%C3%A4%2Fb/%ED%A0%80", c="d e&f")
     assert (answer.status, answer.headers, answer.body) == (404, {"x-some": "thing"}, b"")
-    told = {name: seen[0][name] for name in ("method", "path", "raw_path", "query_string", "headers", "client")}
-    assert told == {
-        "method": "POST",
-        "path": "/api/ä/b/\ufffd\ufffd\ufffd",
-        "raw_path": b"/api/%C3%A4%2Fb/%ED%A0%80",
-        "query_string": b"c=d%20e%26f",
-        "headers": [(b"x-some", b"thing")],
-        "client": ("127.0.0.1", 0),
-    }
+    path = "/api/ä/b/\ufffd\ufffd\ufffd"
+    assert seen == [("POST", path, b"c=d%20e%26f", [(b"x-some", b"thing")], b"")]
 
 
 def test_an_answer_that_is_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +179,7 @@ def test_the_whole_application_in_process() -> None:
     async def lifespan() -> AsyncIterator[Any]:
         house = make_house(SystemClock())  # type: ignore[arg-type]
         await house.authority.accounts.create("a@example.org", PASSWORD, "author")
-        yield create_app(house.authority, randomness=secrets.token_bytes)
+        yield create_app(house.authority, randomness=secrets.token_bytes).answer
         await house.authority.close()
 
     channel = InProcess(lifespan, loop_factory=uvloop.new_event_loop)
@@ -213,16 +203,14 @@ def test_an_application_that_is_not_jobpass() -> None:
 def here(seen: list[str]) -> Any:
     """An application that notes its threads, before and after it had to wait if the path says so."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def app(_method: str, path: str, *_: Any) -> Answer:
         seen.append(threading.current_thread().name)
-        await receive()
-        if scope["path"].startswith("/wait"):
+        if path.startswith("/wait"):
             await asyncio.sleep(0.05)
             seen.append(threading.current_thread().name)
-        if scope["path"].startswith("/wait/broken"):
+        if path.startswith("/wait/broken"):
             raise ValueError("canary")
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": scope["path"].encode()})
+        return 200, [], path.encode()
 
     return app
 
@@ -284,11 +272,11 @@ def test_a_deep_stack_leaves_its_events_to_the_keeper() -> None:
 def test_a_signal_waits_until_the_event_is_done() -> None:
     done: list[str] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/1/events":
+    async def app(_method: str, path: str, *_: Any) -> Answer:
+        if path == "/1/events":
             signal.raise_signal(signal.SIGINT)
-        done.append(scope["path"])
-        await send({"type": "http.response.start", "status": 200})
+        done.append(path)
+        return 200, [], b""
 
     handler = signal.getsignal(signal.SIGINT)
     with InProcess(lambda: nullcontext(app)) as channel:
@@ -303,11 +291,10 @@ def test_a_signal_waits_until_the_event_is_done() -> None:
 def test_the_handler_of_a_signal_may_send_an_event_itself() -> None:
     answers: list[bytes] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/first/events":
+    async def app(_method: str, path: str, *_: Any) -> Answer:
+        if path == "/first/events":
             signal.raise_signal(signal.SIGUSR1)
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": scope["path"].encode()})
+        return 200, [], path.encode()
 
     with InProcess(lambda: nullcontext(app)) as channel:
         before = signal.signal(signal.SIGUSR1, lambda *_: answers.append(ask(channel, "/last/events").body))
@@ -374,10 +361,9 @@ def test_events_have_keys_of_their_own_only_where_answers_may_be_lost(tmp_path: 
 def test_an_event_in_process_is_sent_again_after_a_refusal_that_had_no_effect(status: int, tries: int) -> None:
     seen: list[Any] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(dict(scope["headers"]))
-        await send({"type": "http.response.start", "status": status})
-        await send({"type": "http.response.body", "body": b"{}"})
+    async def app(_method: str, _path: str, _query: bytes, headers: Any, _body: bytes) -> Answer:
+        seen.append(dict(headers))
+        return status, [], b"{}"
 
     channel = InProcess(lambda: nullcontext(app))
     retries = Retries(3, first_seconds=0)
@@ -391,9 +377,10 @@ def test_an_event_in_process_is_sent_again_after_a_refusal_that_had_no_effect(st
 def test_an_event_in_process_that_may_have_been_recorded_is_not_sent_again() -> None:
     begun: list[str] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        begun.append(scope["path"])
+    async def app(_method: str, path: str, *_: Any) -> Answer:
+        begun.append(path)
         await asyncio.sleep(0.2)
+        return 200, [], b""
 
     channel = InProcess(lambda: nullcontext(app))
     retries = Retries(3, first_seconds=0)

@@ -1,4 +1,4 @@
-"""Requests to an ASGI application in this process.
+"""Requests to an application in this process.
 
 It has a thread of its own, the *keeper*, with an event loop. What a request needs is done there; but an event, whose
 speed counts, is worked on by the thread that sends it, as far as that goes without waiting: nearly always to its end.
@@ -13,7 +13,7 @@ import threading
 import time
 import types
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self
@@ -23,8 +23,9 @@ from jobpass.client.exchange import MAX_ANSWER_BYTES, Lost, Reply, Request, Resp
 from jobpass.client.undisturbed import Undisturbed, may_work_here
 from jobpass.errors import ServerUnavailable
 
-Message = MutableMapping[str, Any]
-App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+App = Callable[[str, str, bytes, Headers, bytes], Awaitable[tuple[int, Headers, bytes]]]
+"""(method, path, query, headers, body) → (status, headers, body); names of headers are in lower case."""
 Work = Coroutine[Any, Any, None]
 
 IDLE_SECONDS: Final = 1.0
@@ -35,9 +36,6 @@ FORK_SECONDS: Final = 5.0
 """How long a fork waits for what is under way."""
 EVENTS: Final = "/events"
 """How the path of an event ends."""
-
-_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-_HERE: Final = ("127.0.0.1", 0)
 
 _log = logging.getLogger("jobpass.inprocess")
 
@@ -304,64 +302,34 @@ def _rest(work: Work, awaited: Any) -> Generator[Any, Any, None]:
 class _Call:
     """One request on its way through the application; ``done`` is released when the answer is whole."""
 
-    __slots__ = ("_asked", "_chunks", "_headers", "_request", "_status", "done")
+    __slots__ = ("_answer", "_request", "done")
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._asked = False
-        self._status = 500
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._chunks: list[bytes] = []
+        self._answer: tuple[int, Headers, bytes] = (500, [], b"")
         self.done = threading.Lock()
         self.done.acquire()
 
     async def run(self, app: App) -> None:
         """Let ``app`` answer; what it raises is logged, and answered as a server would, with 500."""
+        request = self._request
+        path, params = request.path, request.params
         try:
-            await app(_scope(self._request), self._receive, self._send)
+            self._answer = await app(
+                request.method,
+                unquote(path) if "%" in path else path,
+                urlencode(params, quote_via=quote).encode("ascii") if params else b"",
+                [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()],
+                request.body or b"",
+            )
         except Exception:
             _log.exception("The application failed.")
-            self._status, self._headers, self._chunks = 500, [], []
         finally:
             self.done.release()
 
     def response(self, elapsed_seconds: float) -> Response:
         """What the application answered."""
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        headers = {}
-        if self._status != 200:  # nobody reads those of a success
-            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
+        status, fields, body = self._answer
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in fields}
         cut = len(body) > MAX_ANSWER_BYTES
-        return Response(self._status, headers, b"" if cut else body, elapsed_seconds, cut)
-
-    async def _receive(self) -> Message:
-        if self._asked:
-            return {"type": "http.disconnect"}
-        self._asked = True
-        return {"type": "http.request", "body": self._request.body or b"", "more_body": False}
-
-    async def _send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            self._headers = list(message.get("headers", ()))
-        elif message["type"] == "http.response.body":
-            self._chunks.append(message.get("body", b""))
-
-
-def _scope(request: Request) -> Message:
-    """The request as ASGI wants it (ASGI 3.0, HTTP connection scope)."""
-    path = request.path
-    return {
-        "type": "http",
-        "asgi": _ASGI,
-        "http_version": "1.1",
-        "method": request.method,
-        "scheme": "http",
-        "path": unquote(path) if "%" in path else path,
-        "raw_path": path.encode("ascii"),
-        "query_string": urlencode(request.params, quote_via=quote).encode("ascii") if request.params else b"",
-        "root_path": "",
-        "headers": [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()],
-        "client": _HERE,
-        "server": ("localhost", None),
-    }
+        return Response(status, headers, b"" if cut else body, elapsed_seconds, cut)

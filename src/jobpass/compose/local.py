@@ -21,9 +21,8 @@ from jobpass.settings import Settings, environment, load
 if TYPE_CHECKING:
     from jobpass.authority.authority import Authority
     from jobpass.client.asking import Bearer
-    from jobpass.client.inprocess import InProcess
+    from jobpass.client.inprocess import App, InProcess
     from jobpass.client.sync import Client
-    from jobpass.server.app import App
 
 log = logging.getLogger("jobpass.inprocess")
 
@@ -120,7 +119,7 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
             if opened.session is not None:
                 sessions.append(opened.session)
             async with _tended(opened.authority):
-                yield make_app(opened.authority, Settings())
+                yield make_app(opened.authority, Settings()).answer
 
     channel = _channel(lifespan)
     if not sessions:
@@ -131,7 +130,7 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
 @asynccontextmanager
 async def _app_of(folder: Path, environ: Mapping[str, str] | None) -> AsyncIterator[App]:
     async with open_authority(folder, environ=environ) as authority, _tended(authority):
-        yield make_app(authority, Settings())
+        yield make_app(authority, Settings()).answer
 
 
 @asynccontextmanager
@@ -165,6 +164,6 @@ async def _app_in_memory(password: str) -> AsyncIterator[App]:
     authority = join(MemoryStore(), new_keyring(), STANDARD, passwords, Settings())
     await authority.accounts.create(DEFAULT_EMAIL, password, "operator")
     try:
-        yield make_app(authority, Settings())
+        yield make_app(authority, Settings()).answer
     finally:
         await authority.close()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import MutableMapping
 from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from jobpass.errors import Denied, Error, InvalidToken, LoginFailed, StoreUnavailable, TooMany, UnknownJob
 from jobpass.server.bearer import identify
 from jobpass.server.body import ClientGone
-from jobpass.server.call import Call, Receive, Scope, Send
+from jobpass.server.call import Call, Headers, Receive, Scope, Send
 from jobpass.server.counters import Counters
 from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
 from jobpass.server.query import parse_query
@@ -32,7 +33,8 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 NOTED: Final = (InvalidToken, Denied, LoginFailed, TooMany, UnknownJob)
 """Refusals that the audit notes, with their true reason; a job that is hidden is one that is unknown."""
 
-Headers = list[tuple[bytes, bytes]]
+LOOPBACK: Final = "127.0.0.1"
+"""The address of a request from this process."""
 
 access_log = logging.getLogger("jobpass.access")
 log = logging.getLogger("jobpass.server")
@@ -83,34 +85,56 @@ class App:
         if scope["type"] != "http":
             await _other(scope, receive, send)
             return
-        started = perf_counter()
-        call = Call(scope, receive, self.authority, self.counters, self._deadlines, self._body_limit_bytes)
-        call.request_id = self._request_id(call)
-        reason = ""
+        started, method, path = perf_counter(), scope["method"], scope["path"]
+        client = scope.get("client")
+        call = self._call(scope["headers"], client[0] if client else None, receive)
         try:
-            status, extra, body = 200, _NO_HEADERS, await self._answer(scope, call)
-        except Error as error:
-            reason = error.code
-            status, extra, body = self._refuse(error, call)
+            status, extra, body, reason = await self._respond(method, path, scope["query_string"], call)
         except ClientGone:
             return
-        except Exception as error:  # the last line: whatever it is, it is told to the log, and the caller gets a 500
-            reason = type(error).__name__
-            status, extra, body = self._refuse(error, call)
-        await _send(send, scope["method"], status, call, extra, body)
-        seconds = perf_counter() - started
-        self.counters.answered(scope["method"], call.template, status, seconds)
-        if access_log.isEnabledFor(logging.INFO):
-            _log_access(scope, call, status, reason, seconds)
+        await _send(send, method, status, call, extra, body)
+        self._note(method, path, call, status, reason, perf_counter() - started)
 
-    async def _answer(self, scope: Scope, call: Call) -> bytes:
+    async def answer(
+        self, method: str, path: str, query: bytes, headers: Headers, body: bytes
+    ) -> tuple[int, Headers, bytes]:
+        """What a request from this process is answered: status, headers (none if it is 200) and body."""
+        started = perf_counter()
+        call = self._call(headers, LOOPBACK, _gone)
+        call.body = body
+        status, extra, answer, reason = await self._respond(method, path, query, call)
+        self._note(method, path, call, status, reason, perf_counter() - started)
+        return status, extra, answer
+
+    def _call(self, headers: Headers, address: str | None, receive: Receive) -> Call:
+        call = Call(headers, address, receive, self.authority, self.counters, self._deadlines, self._body_limit_bytes)
+        call.request_id = self._request_id(call)
+        return call
+
+    async def _respond(self, method: str, path: str, query: bytes, call: Call) -> tuple[int, Headers, bytes, str]:
+        """The answer, good or bad, with the reason of a bad one."""
+        try:
+            return 200, _NO_HEADERS, await self._answer(method, path, query, call), ""
+        except Error as error:
+            return *self._refuse(error, call), error.code
+        except ClientGone:
+            raise
+        except Exception as error:  # the last line: whatever it is, it is told to the log, and the caller gets a 500
+            return *self._refuse(error, call), type(error).__name__
+
+    def _note(self, method: str, path: str, call: Call, status: int, reason: str, seconds: float) -> None:
+        self.counters.answered(method, call.template, status, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            _log_access(method, path, call, status, reason, seconds)
+
+    async def _answer(self, method: str, path: str, query: bytes, call: Call) -> bytes:
         """The body of a good answer: the route, the token, the query, then the handler with the body."""
-        route, call.id = self._router.find(scope["method"], scope["path"])
+        route, call.id = self._router.find(method, path)
         call.template = route.template
         if route.bearer:
             call.presented = await identify(call)
-        if scope["query_string"]:
-            call.query = parse_query(scope["query_string"], None if route.ticket else route.query)
+        if query:
+            call.query = parse_query(query, None if route.ticket else route.query)
         return _encode(await route.handler(call))
 
     def _request_id(self, call: Call) -> str:
@@ -143,6 +167,11 @@ class App:
 _NO_HEADERS: Final[Headers] = []
 
 
+async def _gone() -> MutableMapping[str, Any]:
+    """What is received after a body that was there from the start."""
+    return {"type": "http.disconnect"}
+
+
 async def _send(send: Send, method: str, status: int, call: Call, extra: Headers, body: bytes) -> None:
     headers = [
         (b"content-type", call.media_type),
@@ -157,11 +186,11 @@ async def _send(send: Send, method: str, status: int, call: Call, extra: Headers
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
-def _log_access(scope: Scope, call: Call, status: int, reason: str, seconds: float) -> None:
+def _log_access(method: str, asked: str, call: Call, status: int, reason: str, seconds: float) -> None:
     """One line for a request: who did what, and never with which token."""
-    path = _ticket.sub("…", scrub(scope["path"].encode("utf-8", "replace")).decode())
+    path = _ticket.sub("…", scrub(asked.encode("utf-8", "replace")).decode())
     fields: dict[str, object] = {
-        "method": scope["method"][:16],
+        "method": method[:16],
         "path": path if _showable.fullmatch(path) else call.template or "(unprintable)",
         "status": status,
         "milliseconds": round(seconds * 1000, 3),

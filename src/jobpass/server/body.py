@@ -29,6 +29,19 @@ class ClientGone(Exception):  # noqa: N818 - no error: nobody is left to be told
 
 async def read_body(call: Call, media_type: str = "application/json") -> bytes:
     """The whole body. Raises ``TooLarge``, ``WrongContentType`` (only if there is a body), or ``ClientGone``."""
+    if call.body is None:
+        body = await _receive(call)
+    else:
+        body = call.body
+        if len(body) > call.body_limit_bytes:
+            raise _too_large(call)
+    if body:
+        _check_type(call, media_type)
+    return body
+
+
+async def _receive(call: Call) -> bytes:
+    """The body as it comes, within the time that there is for it."""
     deadlines = call.deadlines
     task = deadlines.begin()
     late = False
@@ -43,8 +56,6 @@ async def read_body(call: Call, media_type: str = "application/json") -> bytes:
     if late:
         call.close = True
         raise InvalidInput.at(BODY, "did not come in time")
-    if body:
-        _check_type(call, media_type)
     return body
 
 
@@ -96,8 +107,13 @@ async def _read(call: Call) -> bytes:
         raise ClientGone
     if size > limit:
         call.close = True
-        raise TooLarge(f"The body has more than {limit} bytes.", limit_bytes=limit)
+        raise _too_large(call)
     return b"".join(chunks)
+
+
+def _too_large(call: Call) -> TooLarge:
+    limit = call.body_limit_bytes
+    return TooLarge(f"The body has more than {limit} bytes.", limit_bytes=limit)
 
 
 def _check_type(call: Call, media_type: str) -> None:

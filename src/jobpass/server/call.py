@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 JSON: Final = b"application/json"
 
+Headers = list[tuple[bytes, bytes]]
+"""Names, in lower case, and values."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -24,7 +26,8 @@ class Call:
     """A request on its way; what is not known yet is empty.
 
     ``id`` is the path's uuid or id, as it came. ``text`` is the bearer text: for the answer to an event, and nothing
-    else. ``close`` says that the connection ends with the answer.
+    else. ``close`` says that the connection ends with the answer. ``body`` is the whole one, if it was there from the
+    start; else it is received.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class Call:
         "_headers",
         "address",
         "authority",
+        "body",
         "body_limit_bytes",
         "close",
         "counters",
@@ -48,18 +52,19 @@ class Call:
 
     def __init__(
         self,
-        scope: Scope,
+        headers: Headers,
+        address: str | None,
         receive: Receive,
         authority: Authority,
         counters: Counters,
         deadlines: Deadlines,
         body_limit_bytes: int,
     ) -> None:
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self._fields = dict(self._headers)
-        client = scope.get("client")
-        self.address: str | None = client[0] if client else None
+        self._headers = headers
+        self._fields = dict(headers)
+        self.address = address
         self.receive = receive
+        self.body: bytes | None = None
         self.authority = authority
         self.counters = counters
         self.deadlines = deadlines
