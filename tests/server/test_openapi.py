@@ -132,10 +132,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
             "pipelines": pipeline,
             "webhooks": post("/api/webhooks", {"url": WEBHOOK_URL, "pipeline_uuid": pipeline})["id"],
             "jobs": post("/api/pipelinejobs", {"pipeline_uuid": pipeline, "data": {}})["uuid"],
+            # One of its own: the other may be canceled on the way.
+            "files": post("/api/pipelinejobs", {"pipeline_uuid": pipeline, "data": {"of": "files"}})["uuid"],
             "admin_keys": post("/api/admin-keys", {"use_case": "x", "storage": "y"})["id"],
             "accounts": str(post("/api/users", {"email": "ann@example.org", "password": PASSWORD})["id"]),
         }
-        segments["files"] = segments["jobs"]
         yield Known(url, segments, token, spare)
 
 
