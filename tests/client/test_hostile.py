@@ -24,7 +24,10 @@ from jobpass.errors import (
 )
 
 OK = b'{"message": "ok"}'
-ACCEPTED = b'{"uuid":"u","state":"RUNNING","last_event":"run","sequence":2,"event_uuid":"e","at":"2026-11-22T12:00:00Z","token":null}'
+ACCEPTED = (
+    b'{"uuid":"u","state":"RUNNING","last_event":"run","sequence":2,"event_uuid":"e",'
+    b'"at":"2026-11-22T12:00:00Z","token":null}'
+)
 JOB = "10700000-0000-5000-8000-000000000000"
 EVENT = (
     b'{"sequence":1,"event_uuid":"e","name":"n","data":%s,'
