@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -22,7 +22,14 @@ JSON: Final = "application/json"
 
 T = TypeVar("T")
 _BEARER = re.compile(rf"[!-~]{{1,{MAX_TEXT_CHARS}}}")
-_encode_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _refuse(_: object) -> NoReturn:
+    raise TypeError("not JSON")
+
+
+# What ``JSONEncoder(allow_nan=False).encode`` makes anew for each call; a circle is a RecursionError.
+_chunks = c_make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ def to_json(value: Any, field: str) -> bytes:
     """``value`` as JSON text; what JSON has not (NaN, dates, sets, circles) is ``InvalidInput``, never made to fit."""
     if isinstance(value, Raw):
         return bytes(value)
-    return _encoded(lambda: _encode_json(value).encode(), field)
+    return _encoded(lambda: "".join(_chunks(value, 0)).encode(), field)
 
 
 def to_body(message: msgspec.Struct) -> bytes:

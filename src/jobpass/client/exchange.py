@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeVar
 
+from msgspec import Struct, structs
+
 from jobpass.errors import Error, InvalidInput, ServerUnavailable, TooMany, UnexpectedAnswer
 from jobpass.wire.problems import from_problem, scrub
 
@@ -55,28 +57,32 @@ ONCE = Retries(attempts=1)
 """No retries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is to be sent; ``path`` follows the server's URL and has no query, which is in ``params``."""
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    params: Mapping[str, str] = {}
     again: Again = "always"
     timeout_seconds: float = 10.0
 
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.path!r}, params={self.params!r}, again={self.again!r})"
 
-@dataclass(frozen=True, slots=True)
-class Response:
+
+class Response(Struct, frozen=True):
     """What was answered; ``cut`` says that there was more than ``MAX_ANSWER_BYTES``. Header names are lower-case."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     elapsed_seconds: float = 0.0
     cut: bool = False
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, elapsed_seconds={self.elapsed_seconds}, cut={self.cut})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def exchange(request: Request, retries: Retries) -> Operation[bytes]:
     while True:
         attempt += 1
         left = retries.deadline_seconds - spent
-        reply = yield request if request.timeout_seconds <= left else replace(request, timeout_seconds=left)
+        reply = yield request if request.timeout_seconds <= left else structs.replace(request, timeout_seconds=left)
         assert reply is not None
         if isinstance(reply, Response) and reply.status == 200 and not reply.cut:
             return reply.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -51,10 +52,16 @@ HEALTH: Final = "/health"
 READY: Final = "/ready"
 
 
+_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch  # unreserved characters only (RFC 3986 §2.3)
+
+
 def fill(template: str, **values: str) -> str:
     """The path of a template: ``fill(JOB, uuid=…)``. Each value is one segment, whatever it contains.
 
     A lone surrogate is sent as three bytes that are not UTF-8, which no server knows.
     """
-    escaped = {name: quote(value, safe="", errors="surrogatepass") for name, value in values.items()}
+    escaped = {
+        name: value if _plain(value) else quote(value, safe="", errors="surrogatepass")
+        for name, value in values.items()
+    }
     return template.format_map(escaped)
