@@ -341,6 +341,14 @@ def test_b06_other_data_have_another_path(place: Place) -> None:
     assert one.job["archive_path"] != other.job["archive_path"]
 
 
+def test_b10_a_component_of_no_known_type_is_kept_and_does_not_count(place: Place) -> None:
+    store, odd = PipelineStore(place.mongodb), {"nothing": "known"}
+    plain = store.add_update_document(PIPELINE | {"id": "odd"})
+    made = store.add_update_document(PIPELINE | {"id": "odd", "components": [*PIPELINE["components"], odd]})
+    assert made["uuid"] == plain["uuid"]
+    assert made["components"][-1] == odd
+
+
 def test_b11_a_name_that_is_no_event_is_refused(place: Place) -> None:
     with pytest.raises(KeyError, match="updated"):
         store_of(place).handle({"uuid": place.job().uuid, "name": "updated"}, place.admin())
