@@ -56,13 +56,7 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
     ``jobs`` are the stored jobs that take turns, spread evenly over all; one event each in a group.
     """
     connection = apsw.Connection(str(path))
-    for name, value in (
-        ("synchronous", "FULL"),
-        ("foreign_keys", True),
-        ("cache_size", -CACHE_KIB),
-        ("wal_autocheckpoint", WAL_PAGES),
-    ):
-        connection.pragma(name, value)
+    set_pragmas(connection)
     cursor = connection.cursor()
     sequences = dict(cursor.execute("SELECT id, sequence FROM job"))
     numbers = spread(len(sequences), jobs)
@@ -86,6 +80,22 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
     seconds = time.perf_counter() - started
     connection.close()
     return len(groups) * group / seconds
+
+
+def set_pragmas(connection: apsw.Connection) -> None:
+    """What our own writing connection has."""
+    for name, value in (
+        ("synchronous", "FULL"),
+        ("foreign_keys", True),
+        ("cache_size", -CACHE_KIB),
+        ("wal_autocheckpoint", WAL_PAGES),
+    ):
+        connection.pragma(name, value)
+
+
+def event_of(number: int, sequence: int) -> Event:
+    """An event of the stored job of this number."""
+    return _event(_job(number, None), sequence)
 
 
 def store_loop(path: Path, events: int, senders: int, jobs: int, runner=asyncio.run) -> float:
