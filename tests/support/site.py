@@ -137,7 +137,5 @@ def make_site(
         archives=archives or FileArchives(),
         destinations=destinations or Places(Allowed(["127.0.0.0/8"])),
     )
-    app = create_app(
-        authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES, callbacks=callbacks
-    )
+    app = create_app(authority, randomness=secrets.token_bytes, body_limit_bytes=BODY_LIMIT_BYTES, callbacks=callbacks)
     return Site(Asker(app), app, authority, store, keyring, clock)
