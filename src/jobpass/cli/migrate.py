@@ -71,8 +71,10 @@ def datacatalog(
     until = None if legacy_tokens_until is None else _until(legacy_tokens_until, SystemClock().now())
     options = Options(owner_domain=owner_domain, legacy_until=until, dry_run=dry_run)
     folder = data_path(environment(), data)
-    gc.disable()  # nothing here is a circle, and looking for some took a third of the time
     with ExitStack() as stack:
+        if gc.isenabled():
+            gc.disable()  # nothing here is a circle, and looking for some took a third of the time
+            stack.callback(gc.enable)
         told = None if refused is None else stack.enter_context(_new_private(refused))
         watcher = _Watcher(stack, files, told, as_json=as_json)
         asyncio.run(compose.import_files(folder, files, options, watcher, restart=restart))
