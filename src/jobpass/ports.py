@@ -455,6 +455,10 @@ class ImportStore(Protocol):
         """What the old token of a job is checked with; None as soon as the job's serial is another one."""
         ...
 
+    async def has_legacy(self, at: datetime) -> bool:
+        """Whether any is kept that does not end by time before; its job may have another token by now. At once."""
+        ...
+
     async def count_legacy(self, at: datetime) -> int:
         """How many jobs have an old token that lives at that time."""
         ...

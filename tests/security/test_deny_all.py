@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jobpass.authority import gate
 from jobpass.authority.decide import Denied, Objection
+from jobpass.authority.imports import Options
 from jobpass.server.route import Route
 from jobpass.server.routes import ROUTES
 from jobpass.wire import paths
+from support.catalogue import Catalogue, lines, old_token
+from support.importing import bring
 from support.samples import PUBLIC, finished, make_things, send
-from support.site import Site
+from support.site import Owned, Site
 
 OPERATORS = ("/api/users", "/api/audit", "/metrics")
 
@@ -47,17 +51,23 @@ async def test_the_samples_are_sound(site: Site, route: Route) -> None:
 async def test_nothing_opens(site: Site, request: pytest.FixtureRequest) -> None:
     things = await make_things(site)
     admin = await site.admin()
-    before = await site.standing(things.job, things.ann)
+    document = Catalogue().job(1)
+    options = Options(legacy_until=site.clock.now() + timedelta(days=1))
+    await bring(site.authority, site.clock, lines([document]), options)
+    imported = things._replace(job=Owned(document["uuid"], old_token(document)))
+    before = await site.standing(things.job, things.ann), await site.store.find_job(document["uuid"])
     request.getfixturevalue("deny_all")
     for route in ROUTES:
-        for token in (things.ann, things.olga, things.job.token, admin):
-            answer = await send(site, route, things, token)
+        tokens = [(things, token) for token in (things.ann, things.olga, things.job.token, admin)]
+        for among, token in (*tokens, (imported, imported.job.token)):
+            answer = await send(site, route, among, token)
             if route.template in PUBLIC:
                 assert answer.status == 200, route.template
             else:
                 assert answer.status in (401, 403, 404), (route.template, answer.body)
     request.getfixturevalue("monkeypatch").undo()
-    assert await site.standing(things.job, things.ann) == before
+    after = await site.standing(things.job, things.ann), await site.store.find_job(document["uuid"])
+    assert after == before
 
 
 def test_who_needs_no_token_is_known_by_name() -> None:

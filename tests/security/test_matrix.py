@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from msgspec.structs import replace
 
+from jobpass.authority.imports import Options
 from jobpass.clock import to_microseconds
 from jobpass.records import Change, Job
 from jobpass.tokens.attenuate import admin_token, attenuate
 from jobpass.tokens.caveats import Cidr, Events, ExpiresAt, States
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mint import mint_credential, mint_document
+from support.catalogue import Catalogue, lines, old_token
+from support.importing import bring
 from support.samples import finished
 from support.site import Owned, Site
 
@@ -259,3 +263,65 @@ async def test_indexing(site: Site) -> None:
                 assert await site.store.find_job(job.uuid) == before, (name, state)
         for ending in ("/index", "/files", "/files?kind=product"):
             assert (await site.ask("GET", job.path + ending, token=kind.token)).status == kind.read, (name, ending)
+
+
+OLD = Kind(None, without_admin, 200, 403, 403, 403, 403)
+"""What an old token may do: less than the document token, which may cancel."""
+
+
+async def old_kinds(site: Site) -> list[tuple[str, Owned, Kind]]:
+    """Old tokens, each of a job of its own: one that lives, and those that have ended or never were one."""
+    first, second, rotated, ended, borrowed, guessed = [Catalogue(7 + n).job(1) for n in range(6)]
+    short = Options(legacy_until=site.clock.now() + timedelta(seconds=1))
+    await bring(site.authority, site.clock, lines([ended]), short)
+    site.clock.advance(1)
+    living = Options(legacy_until=site.clock.now() + timedelta(days=1))
+    await bring(site.authority, site.clock, lines([first, rotated, borrowed, guessed]), living)
+    await bring(site.authority, site.clock, lines([second]), Options())
+    token = await site.admin()
+    path = f"/api/pipelinejobs/{rotated['uuid']}/token/rotate"
+    assert (await site.ask("POST", path, token=token, json={"grace_seconds": 3600})).status == 200
+    texts = {
+        "living": (first, old_token(first)),
+        "brought without": (second, old_token(second)),
+        "rotated": (rotated, old_token(rotated)),
+        "ended": (ended, old_token(ended)),
+        "another job's": (borrowed, old_token(first)),
+        "guessed": (guessed, "0" * 16),
+    }
+    nothing = Kind(None, always(401), 401, 401, 401, 401, 401)
+    return [
+        (name, Owned(document["uuid"], text), (OLD if name == "living" else nothing)._replace(token=text))
+        for name, (document, text) in texts.items()
+    ]
+
+
+async def expect(site: Site, status: int, method: str, path: str, token: str | None, **more: Any) -> None:
+    """What is refused for what it is, is soon refused for how often."""
+    answer = await site.ask(method, path, token=token, **more)
+    assert answer.status in ((401, 429) if status == 401 else (status,)), (method, path, answer.status, answer.body)
+    assert b"jp_" not in answer.body
+
+
+async def test_old_tokens(site: Site) -> None:
+    for name, job, kind in await old_kinds(site):
+        for state in STATES:
+            for event in EVENTS:
+                before = await put(site, job, state)
+                expected = kind.event(state, event)
+                await expect(site, expected, "POST", job.events, kind.token, json={"name": event})
+                after = await site.store.find_job(job.uuid)
+                assert after is not None
+                if expected == 200:
+                    assert (after.state, after.sequence) == (AFTER[state, event], before.sequence + 1)
+                else:
+                    assert after == before, (name, state, event)
+            before = await put(site, job, state, sequence=1)
+            for ending, status in (
+                ("/cancel", kind.cancel), ("/reset", kind.reset), ("/token", kind.give), ("/token/rotate", kind.give)
+            ):  # fmt: skip
+                await expect(site, status, "POST", job.path + ending, kind.token)
+            await expect(site, kind.delete, "DELETE", job.path, kind.token)
+            for ending in ("", "/history", "/verify"):
+                await expect(site, kind.read, "GET", job.path + ending, kind.token)
+            assert await site.store.find_job(job.uuid) == before, (name, state)

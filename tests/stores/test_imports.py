@@ -118,6 +118,8 @@ async def test_old_tokens_end_by_time_or_all_at_once(store, kit):
     )
     await put(store, brought(kit, legacy=True), late)
     assert await store.count_legacy(kit.AT + UNTIL) == 1
+    assert await store.has_legacy(kit.AT + UNTIL)
+    assert not await store.has_legacy(kit.AT + 2 * UNTIL)
     assert await store.end_legacy(kit.AT + UNTIL) == 1
     assert await store.find_legacy("107-a") is None
     assert await store.find_legacy("107-b") == late.legacy

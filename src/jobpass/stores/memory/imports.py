@@ -60,6 +60,11 @@ class Imports(Part):
         legacy = self._legacy.get(uuid)
         return legacy if legacy is not None and still_stands_for(legacy, self._jobs[uuid][1]) else None
 
+    async def has_legacy(self, at: datetime) -> bool:
+        """As ``ports.ImportStore``."""
+        self._check_open()
+        return any(one.until > at for one in self._legacy.values())
+
     async def count_legacy(self, at: datetime) -> int:
         """As ``ports.ImportStore``."""
         self._check_open()

@@ -61,6 +61,10 @@ class Imports(Part):
         row = self._one("find_legacy", uuid)
         return None if row is None else legacy_from(row)
 
+    async def has_legacy(self, at: datetime) -> bool:
+        """As ``ports.ImportStore``."""
+        return bool(self._rows(QUERIES["has_legacy"], (to_microseconds(at),))[0][0])
+
     async def count_legacy(self, at: datetime) -> int:
         """As ``ports.ImportStore``."""
         count: int = self._rows(QUERIES["count_legacy"], (to_microseconds(at),))[0][0]

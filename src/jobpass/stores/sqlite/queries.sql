@@ -434,6 +434,9 @@ SELECT legacy_token.serial, legacy_token.kid, salt, fields, until
   FROM job JOIN legacy_token ON legacy_token.job = job.id
  WHERE job.uuid = ? AND job.serial = legacy_token.serial AND job.kid = legacy_token.kid
 
+-- has_legacy: whether an old token may live after a time
+SELECT EXISTS (SELECT 1 FROM legacy_token WHERE until > ?)
+
 -- count_legacy: how many old tokens live
 SELECT count(*) FROM job JOIN legacy_token ON legacy_token.job = job.id
  WHERE until > ? AND job.serial = legacy_token.serial AND job.kid = legacy_token.kid

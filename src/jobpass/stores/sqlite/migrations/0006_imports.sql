@@ -8,6 +8,7 @@ CREATE TABLE legacy_token (
     fields TEXT    NOT NULL, -- the text that the old algorithm hashed after the salt
     until  INTEGER NOT NULL
 );
+CREATE INDEX legacy_token_until ON legacy_token (until); -- whether any is left is asked without a good token
 
 -- How far an import came that has not ended; written together with what it brought.
 CREATE TABLE import_progress (
