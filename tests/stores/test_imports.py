@@ -107,6 +107,10 @@ async def test_an_old_token_ends_with_the_serial_it_came_with(store, kit):
     assert await store.find_legacy("107-b") is None
     assert await store.find_legacy("107-z") is None
     assert await store.count_legacy(kit.AT) == 1
+    await store.apply("107-a", kit.rewrite(kid="another"))
+    assert await store.find_legacy("107-a") is None
+    await store.apply("107-a", kit.rewrite(kid=one.job.kid))
+    assert await store.find_legacy("107-a") == one.legacy
     await store.apply("107-a", kit.rewrite(serial=7, previous_serial=one.job.serial))
     assert await store.find_legacy("107-a") is None
     assert await store.count_legacy(kit.AT) == 0
