@@ -10,7 +10,7 @@ from jobpass.records import FileFound
 
 ARCHIVES = FileArchives(
     [
-        System("disk", "file:///nowhere", ("/products", "/work/jobs")),
+        System("disk", "file:///nowhere", ("/products", "/runs/jobs")),
         System("nested", "file:///elsewhere", ("/products", "/products/v2")),
         System("whole", "file:///whole", ("/",)),
     ],
@@ -24,7 +24,7 @@ ARCHIVES = FileArchives(
         ("/products/a", "/products/a"),
         ("/products//v2///job/", "/products/v2/job"),
         ("//products/a", "/products/a"),
-        ("/work/jobs/1", "/work/jobs/1"),
+        ("/runs/jobs/1", "/runs/jobs/1"),
         ("/products/..a/b..", "/products/..a/b.."),
         ("/products/...", "/products/..."),
         ("/products/a b/é*?[x]", "/products/a b/é*?[x]"),
@@ -69,12 +69,12 @@ def test_an_unsound_path_is_refused_on_every_system(system: str, path: str) -> N
     assert list(caught.value.detail["fields"]) == ["json.archive_path"]
 
 
-OUTSIDE = ["/products", "/products/", "/productsx/a", "/products-x", "/Products/a", "/work", "/work/jobs"]
+OUTSIDE = ["/products", "/products/", "/productsx/a", "/products-x", "/Products/a", "/runs", "/runs/jobs"]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
 async def test_a_path_that_is_not_strictly_below_a_root_is_refused(path: str) -> None:
-    with pytest.raises(InvalidInput, match="must lie below /products or /work/jobs"):
+    with pytest.raises(InvalidInput, match="must lie below /products or /runs/jobs"):
         ARCHIVES.check("disk", path)
     with pytest.raises(ArchiveFailed, match="must lie below"):
         await ARCHIVES.clear("disk", path)
