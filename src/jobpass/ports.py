@@ -18,6 +18,7 @@ from jobpass.records import (
     Credential,
     Delivery,
     Details,
+    EndedBy,
     Event,
     FileFound,
     FileKind,
@@ -26,17 +27,21 @@ from jobpass.records import (
     IndexRun,
     Job,
     LegacyToken,
+    Lineage,
     Linked,
     Login,
     News,
     Page,
     Pipeline,
+    Platform,
     Principal,
+    Profile,
     Progress,
     Replayed,
     Role,
     Session,
     Standing,
+    Touch,
     Webhook,
 )
 
@@ -218,16 +223,22 @@ class FileStore(Protocol):
 class AccountStore(Protocol):
     """Principals and the credentials that were issued to them."""
 
-    async def add_principal(self, email: str, role: Role, password_hash: str, at: datetime) -> Principal:
-        """A new active principal; ``AlreadyExists`` when the address is taken."""
+    async def add_principal(
+        self, email: str, role: Role, password_hash: str, at: datetime, profile: Profile = ..., *, active: bool = True
+    ) -> Principal:
+        """A new principal; ``AlreadyExists`` when the address is taken."""
         ...
 
     async def find_login(self, email: str) -> Login | None:
         """The principal of this address (lower case) with the hash of the password."""
         ...
 
-    async def add_credential(self, credential: Credential) -> Credential:
-        """Record a credential durably; returns it with its ``number``."""
+    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+        """Record a credential durably; returns it with its ``number``.
+
+        The label of a ``job`` or ``apikey`` credential is its owner's only one of that kind, deleted ones aside: where
+        it is taken, ``AlreadyExists``, or with ``numbered`` another one that ends in ``-2``, ``-3`` and so on.
+        """
         ...
 
     async def find_session(self, credential_id: str) -> Session | None:
@@ -239,8 +250,54 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
-        """Set ``revoked_at`` if it is not set; True if this call did it. Holds before it returns."""
+    async def find_credential(self, number: int) -> Session | None:
+        """As ``find_session``, by the contract's integer id and from the record; None for one that was deleted."""
+        ...
+
+    async def list_credentials(
+        self,
+        kind: str,
+        *,
+        owner: int | None = None,
+        living_at: datetime | None = None,
+        revoked: bool = False,
+        offset: int = 0,
+        limit: int,
+    ) -> list[Session]:
+        """Credentials of a kind in order of issue, deleted ones aside, from the ``offset``-th on (0 is the first).
+
+        With ``living_at`` those that expired by then do not count, without ``revoked`` those that ended by decision.
+        """
+        ...
+
+    async def change_credential(
+        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+    ) -> Credential:
+        """Replace the credential by what the pure ``change`` says of it and of its parent, as a session shows that.
+
+        ``change`` refuses by raising; then nothing changes. ``UnknownCredential`` if there is none, ``AlreadyExists``
+        for a label as in ``add_credential``. Holds for ``find_session`` before it returns.
+        """
+        ...
+
+    async def end_credential(
+        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+    ) -> list[Credential]:
+        """End a credential with all that descends from it by ``parent``, or with ``issued`` by ``issuer``.
+
+        Returns those that lived until now, as they were. What descends from it ends by ``parent``, or as compromised
+        too. One that has ended already becomes ``compromised`` or ``deleted`` if that is asked, and stays so. Holds
+        before it returns.
+        """
+        ...
+
+    async def find_lineage(self, credential_id: str, most: int) -> Lineage:
+        """Ancestors and descendants by ``issuer``, at most ``most`` of each; none for an unknown credential."""
+        ...
+
+    async def touched(self, names: Collection[str], *, job: str | None, after: str | None, limit: int) -> Page[Touch]:
+        """The events which credentials of these public names authorised, in order of writing; ``after`` as in
+        ``list_jobs``. Without ``job`` (a uuid) it looks at every event there is."""
         ...
 
     async def find_principal(self, principal_id: int) -> Principal | None:
@@ -262,9 +319,10 @@ class AccountStore(Protocol):
         ...
 
     async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
-        """Set ``revoked_at`` of all living credentials of these kinds that the principal owns; how many they were.
+        """End all living credentials of these kinds that the principal owns, by ``owner``; how many they were.
 
-        Living is what was neither revoked nor had expired by ``at``. Holds before it returns.
+        Living is what was neither revoked nor had expired by ``at``; one that was only revoked ends by ``owner`` too.
+        Holds before it returns.
         """
         ...
 
@@ -304,6 +362,29 @@ class AdminKeyStore(Protocol):
         ...
 
 
+class PlatformStore(Protocol):
+    """Where jobs are sent to. Nothing is ever taken away: a platform is retired."""
+
+    async def add_platform(self, platform: Platform) -> None:
+        """Keep a new platform; ``AlreadyExists`` when the name or the id is taken."""
+        ...
+
+    async def find_platform(self, name: str) -> Platform | None:
+        """The platform of this name, exactly."""
+        ...
+
+    async def list_platforms(self) -> list[Platform]:
+        """All platforms in order of creation; they are few."""
+        ...
+
+    async def change_platform(self, name: str, judge: Callable[[Platform | None], Platform]) -> Platform:
+        """Replace the platform by what the pure ``judge`` says of it as it stands, in one transaction.
+
+        ``judge`` refuses by raising; of a platform that is unknown (None) it must.
+        """
+        ...
+
+
 class AuditStore(Protocol):
     """The audit chains, one a node."""
 
@@ -319,6 +400,7 @@ class AuditStore(Protocol):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
+        credential: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -479,7 +561,17 @@ class Destinations(Protocol):
         ...
 
 
-class Store(JobStore, FileStore, AccountStore, AdminKeyStore, AuditStore, WebhookStore, ImportStore, Protocol):
+class Store(
+    JobStore,
+    FileStore,
+    AccountStore,
+    AdminKeyStore,
+    PlatformStore,
+    AuditStore,
+    WebhookStore,
+    ImportStore,
+    Protocol,
+):
     """All of it, with its own beginning and end."""
 
     async def check(self) -> None:

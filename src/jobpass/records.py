@@ -77,6 +77,7 @@ class Event(Struct, frozen=True, gc=False):
 
     ``data`` is JSON text as it came, ``state`` the state after the event, ``credential`` the public name of what
     authorised it, ``key`` the idempotency key, ``kid`` the root key whose chain key made ``link`` (32 bytes).
+    ``address`` is where the event came from, as far as that is known; it is no part of the chain.
     """
 
     sequence: int
@@ -89,6 +90,7 @@ class Event(Struct, frozen=True, gc=False):
     key: str | None
     kid: str
     link: bytes
+    address: str | None = None
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -181,6 +183,22 @@ class Pipeline(Struct, frozen=True):
     updated_at: datetime
 
 
+class Profile(Struct, frozen=True, omit_defaults=True):
+    """What is known of a principal beside who it is, and the limits of what it may do at once.
+
+    ``priority`` is the highest that a token of its may have. ``platform_ids`` are the platforms that it may use, None
+    for all. ``max_jobs_in_queue`` counts jobs that wait or run, ``max_concurrent_jobs`` those that run.
+    """
+
+    first_name: str = ""
+    last_name: str = ""
+    priority: int = 2
+    company_id: int | None = None
+    platform_ids: tuple[str, ...] | None = None
+    max_jobs_in_queue: int = 50
+    max_concurrent_jobs: int = 5
+
+
 class Principal(Struct, frozen=True):
     """A user or worker who asks. ``id`` is the integer of the contract; ``email`` is stored in lower case."""
 
@@ -189,6 +207,7 @@ class Principal(Struct, frozen=True):
     role: Role
     active: bool
     created_at: datetime
+    profile: Profile = Profile()
 
 
 class Login(Struct, frozen=True):
@@ -201,11 +220,29 @@ class Login(Struct, frozen=True):
         return f"Login(principal={self.principal!r}, password_hash=…)"
 
 
+class Terms(Struct, frozen=True, omit_defaults=True):
+    """What a credential was asked for with: names of platforms and actions (None: whatever its kind opens).
+
+    ``mints``: whether it may make others. ``explorer`` is a mark of the contract that means nothing to Jobpass.
+    """
+
+    platforms: tuple[str, ...] | None = None
+    actions: tuple[str, ...] | None = None
+    mints: bool = True
+    explorer: bool = False
+
+
+EndedBy = Literal["revoked", "parent", "owner", "compromised", "deleted"]
+"""Why a credential ended by decision: somebody's, its parent's end, its owner's; as leaked; to be forgotten."""
+
+
 class Credential(Struct, frozen=True):
     """The record of a token that was issued; ``id`` (32 hex characters) is public and opens nothing.
 
-    ``kid`` is the root key that the token was made with. A session's credential has ended when an ancestor has: its
-    ``revoked_at`` and ``expires_at`` are then the earliest of its line.
+    ``kid`` is the root key that the token was made with. ``parent`` is the credential that it may not outlive,
+    ``issuer`` the one with which it was asked for; both None for one that was given for a password. A session's
+    credential has ended when an ancestor has: its ``revoked_at``, ``expires_at`` and ``priority`` are then the least of
+    its line. ``ended_by`` is set with ``revoked_at``, where that is known.
     """
 
     id: str
@@ -221,6 +258,25 @@ class Credential(Struct, frozen=True):
     number: int = 0
     """The integer id of the contract, given by the store."""
     kid: str = ""
+    priority: int = 0
+    issuer: str | None = None
+    ended_by: EndedBy | None = None
+    terms: Terms = Terms()
+
+
+class Lineage(Struct, frozen=True):
+    """Where a credential comes from, the nearest first, and what came of it, in order of issue; both by ``issuer``."""
+
+    ancestors: tuple[Credential, ...]
+    descendants: tuple[Credential, ...]
+
+
+class Touch(Struct, frozen=True):
+    """An event that a credential authorised, and whose job it changed."""
+
+    job_uuid: str
+    owner: int
+    event: Event
 
 
 class Session(Struct, frozen=True):
@@ -235,6 +291,34 @@ class Page(Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str | None
+
+
+PlatformStatus = Literal["available", "maintenance", "unavailable"]
+
+
+class Platform(Struct, frozen=True):
+    """A machine, or kind of machine, that jobs are sent to; ``id`` is a uuid, ``name`` is unique for ever.
+
+    ``max_shots`` and ``max_duration_seconds`` (None: no limit) bound one job. ``constraints``, ``specs`` and ``perfs``
+    are JSON objects: what the operator says of it, and what its workers last said, at ``seen_at``. A retired one takes
+    no jobs and is shown to operators only.
+    """
+
+    id: str
+    name: str
+    description: str
+    type: str
+    status: PlatformStatus
+    created_at: datetime
+    max_shots: int | None = None
+    max_duration_seconds: int | None = None
+    constraints: bytes = b"{}"
+    specs: bytes = b"{}"
+    perfs: bytes = b"{}"
+    maintenance_start_at: datetime | None = None
+    maintenance_end_at: datetime | None = None
+    seen_at: datetime | None = None
+    retired_at: datetime | None = None
 
 
 AdminKeyState = Literal["requested", "approved", "denied", "collected", "revoked"]

@@ -76,14 +76,14 @@ async def test_an_operator_who_is_faster_is_not_overruled(
 ) -> None:
     await adoption.adopt(FIRST, house.clock.now())
     operator = await house.person("boss@example.org", "operator")
-    plain = house.store.revoke_credential
+    plain = house.store.end_credential
 
     async def after_the_operator(key_id: str, at: datetime) -> bool:
-        monkeypatch.setattr(house.store, "revoke_credential", plain)
+        monkeypatch.setattr(house.store, "end_credential", plain)
         await house.authority.admin_keys.revoke(operator, key_id, "it leaked")
         return await plain(key_id, at)
 
-    monkeypatch.setattr(house.store, "revoke_credential", after_the_operator)
+    monkeypatch.setattr(house.store, "end_credential", after_the_operator)
     await adoption.adopt(SECOND, house.clock.now())
     found: Any = await house.store.find_admin_key(FIRST)
     assert (found.state, found.reason) == ("revoked", "it leaked")

@@ -64,7 +64,7 @@ async def count(path, uuid, times):
 async def revoke(path, credential):
     """Revoke a credential."""
     store = await SqliteStore.open(path)
-    say(await store.revoke_credential(credential, kit.AT))
+    say(bool(await store.end_credential(credential, kit.AT)))
     await store.close()
 
 

@@ -394,7 +394,7 @@ async def test_closing_answers_what_was_taken_and_refuses_the_rest(store, kit):
         store.find_login("a@b"),
         store.find_session("c"),
         store.add_principal("a@b", "author", "hash", kit.AT),
-        store.revoke_credential("c", kit.AT),
+        store.end_credential("c", kit.AT),
         store.check(),
         store.tend(),
     ):

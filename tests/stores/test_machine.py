@@ -74,7 +74,7 @@ def _machine(kit):
                 credential = Credential(name, "login", more[0], "", kit.AT, None, parent=more[1])
                 return await store.add_credential(credential)
             case "revoke":
-                return await store.revoke_credential(name, kit.AT)
+                return await store.end_credential(name, kit.AT)
             case "pipeline":
                 return await store.put_pipeline(kit.pipeline(name, owner=more[0], name=more[1]))
 

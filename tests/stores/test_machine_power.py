@@ -68,7 +68,7 @@ def _machine(kit):
                 given = Credential(name, kind, owner, "", kit.AT, at(hours), parent=parent, kid=kid)
                 return await store.add_credential(given)
             case "revoke", name, hours:
-                return await store.revoke_credential(name, at(hours))
+                return await store.end_credential(name, at(hours))
             case "revoke_owned", owner, kinds, hours:
                 return await store.revoke_owned(owner, kinds, at(hours))
             case "uses", uses:

@@ -40,7 +40,7 @@ async def test_a_credential_keeps_the_root_key_it_was_made_with(store, record):
 async def test_an_admin_key_opens_a_session_as_other_credentials_do(store, kit, record):
     await record("key", kind="admin")
     assert (await store.find_session("key")).credential.kind == "admin"
-    await store.revoke_credential("key", kit.AT)
+    await store.end_credential("key", kit.AT)
     assert (await store.find_session("key")).credential.revoked_at == kit.AT
 
 
@@ -127,14 +127,14 @@ async def test_what_ends_a_parent_ends_the_whole_line_at_once(store, kit, record
     await record("aside", parent="root")
     for name in ("root", "child", "grandchild", "aside"):
         assert (await store.find_session(name)).credential.revoked_at is None
-    assert await store.revoke_credential("child", kit.AT)
+    assert await store.end_credential("child", kit.AT)
     ended = {name: (await store.find_session(name)).credential.revoked_at for name in ("root", "child", "grandchild")}
     assert ended == {"root": None, "child": kit.AT, "grandchild": kit.AT}
     assert (await store.find_session("aside")).credential.revoked_at is None
-    assert await store.revoke_credential("root", kit.AT - HOUR)
+    assert await store.end_credential("root", kit.AT - HOUR)
     for name in ("root", "child", "grandchild", "aside"):
         assert (await store.find_session(name)).credential.revoked_at == kit.AT - HOUR
-    assert await store.revoke_credential("grandchild", kit.AT + HOUR), "its own record was not ended yet"
+    assert await store.end_credential("grandchild", kit.AT + HOUR) == [], "it ended with its parent"
     assert (await store.find_session("grandchild")).credential.revoked_at == kit.AT - HOUR
 
 
@@ -158,7 +158,7 @@ async def test_credentials_in_a_circle_still_answer(store, kit, record):
     await record("a", parent="b")
     await record("b", parent="a")
     await record("self", parent="self")
-    await store.revoke_credential("b", kit.AT)
+    await store.end_credential("b", kit.AT)
     assert (await store.find_session("a")).credential.revoked_at == kit.AT
     assert (await store.find_session("self")).credential.revoked_at is None
 
@@ -240,7 +240,7 @@ async def test_what_another_process_changes_shows_at_once(sqlite, tmp_path, kit)
     there = await SqliteStore.open(tmp_path / "store.sqlite")
     await there.change_principal(owner.id, lambda found: replace(found, active=False))
     assert not (await sqlite.find_session("child")).principal.active
-    await there.revoke_credential("root", kit.AT)
+    await there.end_credential("root", kit.AT)
     assert (await sqlite.find_session("child")).credential.revoked_at == kit.AT
     assert (await sqlite.find_session("other")).credential.revoked_at is None
     await there.revoke_owned(owner.id, ["login"], kit.AT + HOUR)

@@ -25,7 +25,7 @@ async def test_everything_is_there_after_reopening(tmp_path, kit):
     done = await first.apply("job", kit.send("run", state="RUNNING", key="k"), "k")
     owner = await first.add_principal("a@b", "author", "h", kit.AT)
     await first.add_credential(Credential("c1", "login", owner.id, "", kit.AT, None))
-    await first.revoke_credential("c1", kit.AT)
+    await first.end_credential("c1", kit.AT)
     await first.put_pipeline(kit.pipeline())
     await first.close()
     second = await SqliteStore.open(path)
@@ -112,7 +112,7 @@ async def test_every_reading_query_uses_an_index(sqlite):
         for filters in itertools.combinations(store_module._FILTERS.values(), count)
     ]
     names = ("find_job", "find_key", "history", "find_pipeline", "list_pipelines", "find_login", "find_session")
-    statements += [QUERIES[name] for name in (*names, "delete_history", "advance_job", "revoke_credential")]
+    statements += [QUERIES[name] for name in (*names, "delete_history", "advance_job", "change_credential")]
     connection = sqlite._reader
     for sql in statements:
         names = re.findall(r":(\w+)", sql)

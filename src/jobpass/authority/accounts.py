@@ -167,7 +167,7 @@ class Accounts:
     async def end(self, login: LoggedIn) -> None:
         """End a token of ``login_in_process``."""
         credential = login.credential
-        if await self._store.revoke_credential(credential.id, self._clock.now()):
+        if await self._store.end_credential(credential.id, self._clock.now()):
             await self._audit.record("logout", principal=credential.owner, subject=credential.id)
 
     async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> LoggedIn:
@@ -205,7 +205,7 @@ class Accounts:
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         credential = bearer.session.credential
-        if await self._store.revoke_credential(credential.id, at):
+        if await self._store.end_credential(credential.id, at):
             await self._audit.record("logout", bearer=bearer, subject=credential.id)
 
     def _admit(self, bearer: Bearer, action: str) -> datetime:

@@ -183,7 +183,7 @@ class AdminKeys:
 
         found = await self._store.find_admin_key(key_id)
         if found is not None and self._may_see(bearer, found):
-            await self._store.revoke_credential(key_id, at)  # the power goes first, whatever happens then
+            await self._store.end_credential(key_id, at)  # the power goes first, whatever happens then
         return await self._step(bearer, key_id, judge, "admin_key.revoked")
 
     async def _step(self, bearer: Bearer, key_id: str, judge: Callable[[AdminKey], AdminKey], name: str) -> AdminKey:

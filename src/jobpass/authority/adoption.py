@@ -103,6 +103,6 @@ class Adoption:
                 return standing
             return replace(standing, state="revoked", revoked_at=at, reason=REPLACED)
 
-        await self._store.revoke_credential(key.id, at)
+        await self._store.end_credential(key.id, at)
         if (await self._store.change_admin_key(key.id, judge)).reason == REPLACED:
             await self._audit.record("admin_key.revoked", principal=key.requester, subject=key.id, reason=REPLACED)

@@ -28,9 +28,10 @@ class Objection(Struct, frozen=True, gc=False):
 
 
 class Allowed(Struct, frozen=True, gc=False):
-    """Yes; ``credential`` is the public name which the record will show."""
+    """Yes; ``credential`` is the public name which the record will show, ``address`` where the access came from."""
 
     credential: str
+    address: str | None
 
 
 class Denied(Struct, frozen=True, gc=False):
@@ -59,7 +60,7 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
         objections += _about_session(bearer, access)
         if verified.kind != "admin":  # an admin token opens every job; its own kind bounds what it may do there
             objections += _about_owner(bearer, access, job)
-    return Denied(tuple(objections)) if objections else Allowed(bearer.credential)
+    return Denied(tuple(objections)) if objections else Allowed(bearer.credential, access.address)
 
 
 def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:

@@ -236,6 +236,7 @@ class Gate:
             submission.key,
             kid,
             NO_LINK,
+            allowed.address,
         )
         head = link(self._keyring.chain_key(kid), job.head, job.uuid, event)
         after = replace(job, state=state, last_event=event.name, sequence=sequence, head=head, updated_at=submission.at)

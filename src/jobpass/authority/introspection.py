@@ -89,7 +89,7 @@ class Introspection:
             credential = bearer.session.credential
             if verified.kind == "admin":
                 await self._admin_keys.revoke(caller, credential.id, None)
-            elif await self._store.revoke_credential(credential.id, at):
+            elif await self._store.end_credential(credential.id, at):
                 await self._audit.record("token.revoked", bearer=caller, subject=credential.id, kind=credential.kind)
 
     async def _end_document(self, caller: Bearer, job_uuid: str) -> None:

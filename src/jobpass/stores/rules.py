@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
 
 from jobpass.errors import (
     AlreadyExists,
@@ -10,6 +14,7 @@ from jobpass.errors import (
     InvalidInput,
     JobExists,
     StoreUnavailable,
+    UnknownCredential,
     UnknownJob,
     UnknownPrincipal,
 )
@@ -17,12 +22,15 @@ from jobpass.records import (
     AdminKey,
     AuditEntry,
     Change,
+    Credential,
     Details,
+    EndedBy,
     Event,
     ImportBatch,
     Job,
     LegacyToken,
     Pipeline,
+    Platform,
     Principal,
     Relation,
     Replayed,
@@ -30,7 +38,12 @@ from jobpass.records import (
     Webhook,
 )
 
-_Replaced = Principal | AdminKey | Webhook
+_Replaced = Principal | AdminKey | Webhook | Credential | Platform
+
+LABELLED: Final = ("job", "apikey")
+"""Kinds of credential whose labels are their owner's only ones."""
+FINAL: Final = ("compromised", "deleted")
+"""Ends that go before others, and that nothing takes back."""
 
 
 def check_answer(
@@ -120,6 +133,54 @@ def check_replacement(answer: _Replaced, standing: _Replaced | None) -> None:
         raise TypeError(f"the change of a {type(standing).__name__} answers one")
     if answer.id != standing.id:
         raise ValueError("the change is for another record")
+
+
+def ended(credential: Credential, at: datetime, by: EndedBy, *, itself: bool) -> Credential:
+    """The credential once it, or with ``itself`` False an ancestor of its, has ended ``by`` something."""
+    wanted: EndedBy = by if itself or by == "compromised" else "parent"
+    if credential.ended_by == "deleted" or (credential.ended_by == "compromised" and wanted != "deleted"):
+        return credential
+    if credential.revoked_at is not None and wanted not in FINAL:
+        return credential
+    return replace(credential, revoked_at=credential.revoked_at or at, ended_by=wanted)
+
+
+def lives(credential: Credential, at: datetime | None) -> bool:
+    """Whether the credential was neither revoked nor, by ``at``, expired; None: time ends nothing."""
+    if credential.revoked_at is not None:
+        return False
+    return at is None or credential.expires_at is None or credential.expires_at > at
+
+
+def numbered(label: str, taken: Callable[[str], bool]) -> str:
+    """``label``, or the same with a number behind it that is free, after few questions however many are taken."""
+    if not taken(label):
+        return label
+    low, high = 1, 2
+    while taken(f"{label}-{high}"):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if taken(f"{label}-{middle}"):
+            low = middle
+        else:
+            high = middle
+    return f"{label}-{high}"
+
+
+def label_taken(label: str) -> AlreadyExists:
+    """The error of every call that wants a label which another living credential of its owner has."""
+    return AlreadyExists(f"There is a credential with the label {label!r} already.", label=label)
+
+
+def unknown_credential(credential_id: str) -> UnknownCredential:
+    """The error of every call that needs a credential which is not there."""
+    return UnknownCredential("There is no such credential.", id=credential_id)
+
+
+def name_taken(name: str) -> AlreadyExists:
+    """The error of every call that wants to add a platform whose name or id is another's."""
+    return AlreadyExists("There is a platform of this name already.", name=name)
 
 
 def check_placed(entries: list[AuditEntry], node: str, sequence: int) -> None:

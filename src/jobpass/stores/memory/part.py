@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from jobpass.records import Details, Event, Job, Login, Page, Pipeline, Principal, Webhook
+from jobpass.records import Credential, Details, Event, Job, Login, Page, Pipeline, Principal, Webhook
 from jobpass.stores.rules import closed, unknown_principal
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class Part:
         self._news: list[tuple[str, Event | None]] = []
         self._webhooks: dict[str, Webhook] = {}
         self._logins: dict[int, Login] = {}
+        self._credentials: dict[str, Credential] = {}
         self._closed = False
 
     def _check_open(self) -> None:

@@ -13,14 +13,16 @@ from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline,
 from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
+from jobpass.stores.memory.credentials import Credentials
 from jobpass.stores.memory.files import Files
 from jobpass.stores.memory.imports import Imports
 from jobpass.stores.memory.part import page
+from jobpass.stores.memory.platforms import Platforms
 from jobpass.stores.memory.webhooks import Webhooks
 from jobpass.stores.rules import archive_taken, around, check_answer, held, links, read_cursor, within
 
 
-class MemoryStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
+class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files):
     """Everything in dictionaries, gone with the process. No method awaits, so each is atomic on its event loop."""
 
     def __init__(self) -> None:

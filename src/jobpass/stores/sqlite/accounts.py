@@ -1,4 +1,4 @@
-"""Principals and credentials in SQLite; the hot way to a session is the store's own."""
+"""Principals in SQLite, and what is done to all credentials of one."""
 
 from __future__ import annotations
 
@@ -7,31 +7,39 @@ from datetime import datetime
 
 import apsw
 import msgspec
-from msgspec.structs import replace
 
 from jobpass.clock import to_microseconds
-from jobpass.records import Credential, Login, Page, Principal, Role
-from jobpass.stores.rules import address_taken, check_replacement, id_taken, read_cursor, unknown_principal
+from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
 from jobpass.stores.sqlite.part import Part, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import credential_row, principal_from, principal_row
+from jobpass.stores.sqlite.rows import principal_from, principal_row, profile_text
 
 
 class Accounts(Part):
-    """``ports.AccountStore`` but for ``find_session``."""
+    """The principals of ``ports.AccountStore``."""
 
-    async def add_principal(self, email: str, role: Role, password_hash: str, at: datetime) -> Principal:
+    async def add_principal(
+        self,
+        email: str,
+        role: Role,
+        password_hash: str,
+        at: datetime,
+        profile: Profile = Profile(),  # noqa: B008 - a frozen value
+        *,
+        active: bool = True,
+    ) -> Principal:
         """As ``ports.AccountStore``."""
-        bindings = (email, role, to_microseconds(at), password_hash)
+        bindings = (email, role, active, to_microseconds(at), password_hash, profile_text(profile))
         number = await self._write(lambda cursor: cursor.execute(QUERIES["add_principal"], bindings).get)
         if number is None:
             raise address_taken()
-        return Principal(number, email, role, True, at)
+        return Principal(number, email, role, active, at, profile)
 
     async def find_login(self, email: str) -> Login | None:
         """As ``ports.AccountStore``."""
         row = self._one("find_login", email)
-        return None if row is None else Login(principal_from(row[:5]), row[5])
+        return None if row is None else Login(principal_from(row[:-1]), row[-1])
 
     async def find_principal(self, principal_id: int) -> Principal | None:
         """As ``ports.AccountStore``."""
@@ -58,26 +66,6 @@ class Accounts(Part):
 
         return await self._write(put, changes_sessions=True)
 
-    async def add_credential(self, credential: Credential) -> Credential:
-        """As ``ports.AccountStore``."""
-
-        def add(cursor: apsw.Cursor) -> int:
-            standing_principal(cursor, credential.owner)
-            number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(credential)).get
-            if number is None:
-                raise id_taken("A credential")
-            return number
-
-        return replace(credential, number=await self._write(add))
-
-    async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
-        """As ``ports.AccountStore``."""
-        bindings = (to_microseconds(at), credential_id)
-        number = await self._write(
-            lambda cursor: cursor.execute(QUERIES["revoke_credential"], bindings).get, changes_sessions=True
-        )
-        return number is not None
-
     async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
         """As ``ports.AccountStore``."""
         listed = msgspec.json.encode(list(kinds)).decode()
@@ -85,7 +73,9 @@ class Accounts(Part):
 
         def revoke(cursor: apsw.Cursor) -> int:
             cursor.execute(QUERIES["revoke_owned"], bindings)
-            return cursor.connection.changes()
+            revoked = cursor.connection.changes()
+            cursor.execute(QUERIES["keep_ended"], bindings)
+            return revoked
 
         return await self._write(revoke, changes_sessions=True)
 

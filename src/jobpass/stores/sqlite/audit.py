@@ -19,6 +19,7 @@ FILTERS: Final = {
     "node": " AND node = :node",
     "name": " AND name = :name",
     "principal": " AND principal = :principal",
+    "credential": " AND credential = :credential",
     "since": " AND at >= :since",
     "until": " AND at < :until",
 }
@@ -44,6 +45,7 @@ class AuditChains(Part):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
+        credential: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -54,6 +56,7 @@ class AuditChains(Part):
             "node": node,
             "name": name,
             "principal": principal,
+            "credential": credential,
             "since": None if since is None else to_microseconds(since),
             "until": None if until is None else to_microseconds(until),
             "after": read_cursor(after, self._newest("newest_audit")),

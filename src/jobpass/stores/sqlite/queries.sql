@@ -104,14 +104,14 @@ DELETE FROM event WHERE job = ?
 DELETE FROM job WHERE id = ?
 
 -- insert_event: one more entry of a job's history
-INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- find_key: the event that stands under an idempotency key of a job
-SELECT sequence, uuid, name, data, at, state, credential, key, kid, link FROM event WHERE job = ? AND key = ?
+SELECT sequence, uuid, name, data, at, state, credential, key, kid, link, address FROM event WHERE job = ? AND key = ?
 
 -- history: the events of a job above a sequence, in order
-SELECT event.sequence, event.uuid, event.name, data, at, event.state, credential, key, event.kid, link
+SELECT event.sequence, event.uuid, event.name, data, at, event.state, credential, key, event.kid, link, address
   FROM job JOIN event ON event.job = job.id
  WHERE job.uuid = ? AND event.sequence > ? ORDER BY event.sequence LIMIT ?
 
@@ -131,53 +131,109 @@ SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline WHERE i
 -- newest_pipeline: the highest number that a pipeline was ever given
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'pipeline'), 0)
 
--- add_principal: a new active principal; answers its id, or nothing if the address is taken (and uses up no number)
-INSERT INTO principal (email, role, active, created_at, password_hash)
-SELECT ?1, ?2, 1, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM principal WHERE email = ?1) RETURNING id
+-- add_principal: a new principal; answers its id, or nothing if the address is taken (and uses up no number)
+INSERT INTO principal (email, role, active, created_at, password_hash, profile)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM principal WHERE email = ?1) RETURNING id
 
 -- find_login: the principal of an address with its password's hash
-SELECT id, email, role, active, created_at, password_hash FROM principal WHERE email = ?
+SELECT id, email, role, active, created_at, profile, password_hash FROM principal WHERE email = ?
 
 -- find_principal: the principal of an id
-SELECT id, email, role, active, created_at FROM principal WHERE id = ?
+SELECT id, email, role, active, created_at, profile FROM principal WHERE id = ?
 
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
-SELECT id, id, email, role, active, created_at FROM principal WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > ? ORDER BY id LIMIT ?
 
 -- newest_principal: the highest id that a principal was ever given
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'principal'), 0)
 
 -- change_principal: the whole row, the password if one is given; answers the id, or nothing if the address is taken
-UPDATE principal SET email = :email, role = :role, active = :active, created_at = :created_at,
+UPDATE principal SET email = :email, role = :role, active = :active, created_at = :created_at, profile = :profile,
        password_hash = coalesce(:password_hash, password_hash)
  WHERE id = :id AND NOT EXISTS (SELECT 1 FROM principal WHERE email = :email AND id <> :id) RETURNING id
 
 -- add_credential: record a credential; answers its number, or nothing if the id is taken
-INSERT INTO credential (id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, kid)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM credential WHERE id = ?1)
+INSERT INTO credential (id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, kid,
+                        priority, issuer, ended_by, terms)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15
+ WHERE NOT EXISTS (SELECT 1 FROM credential WHERE id = ?1)
 RETURNING number
 
+-- label_taken: the credential that has a label which is its owner's only one of its kind
+SELECT id FROM credential WHERE owner = ? AND kind = ? AND label = ? AND kind IN ('job', 'apikey')
+   AND ended_by IS NOT 'deleted'
+
+-- read_credential: a credential as it is recorded
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms
+  FROM credential WHERE id = ?
+
 -- find_session: a credential with its principal
-SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid,
-       principal.id, email, role, active, created_at
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms, principal.id, email, role, active, created_at, profile
   FROM credential JOIN principal ON principal.id = credential.owner WHERE credential.id = ?
 
--- revoke_credential: end a credential that was not ended; answers its number if this did it
-UPDATE credential SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING number
+-- find_credential: the same by its number, deleted ones aside
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms, principal.id, email, role, active, created_at, profile
+  FROM credential JOIN principal ON principal.id = credential.owner WHERE number = ? AND ended_by IS NOT 'deleted'
+
+-- place_credential: the number of the credential that is the first of a list's page; {filters} as in list_credentials
+SELECT number FROM credential WHERE kind = :kind AND ended_by IS NOT 'deleted'{filters}
+ ORDER BY number LIMIT 1 OFFSET :offset
+
+-- list_credentials: credentials from a number on, with their principals; {filters} are the store's fixed conditions
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms, principal.id, email, role, active, created_at, profile
+  FROM credential JOIN principal ON principal.id = credential.owner
+ WHERE kind = :kind AND ended_by IS NOT 'deleted' AND number >= :first{filters} ORDER BY number LIMIT :limit
+
+-- change_credential: what can change in a credential's row, but for its uses
+UPDATE credential SET label = ?, expires_at = ?, revoked_at = ?, priority = ?, ended_by = ?, terms = ? WHERE id = ?
+
+-- by_parent: a credential and all that descends from it, by parent
+WITH RECURSIVE below (id) AS (
+    SELECT ?1 UNION SELECT credential.id FROM below JOIN credential ON credential.parent = below.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM below) ORDER BY id = ?1 DESC, number LIMIT ?2
+
+-- by_issuer: the same by issuer
+WITH RECURSIVE below (id) AS (
+    SELECT ?1 UNION SELECT credential.id FROM below JOIN credential ON credential.issuer = below.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM below) ORDER BY id = ?1 DESC, number LIMIT ?2
+
+-- issuers: the credentials that a credential comes from, by issuer, the nearest (which is the last) first
+WITH RECURSIVE above (id) AS (
+    SELECT issuer FROM credential WHERE id = ?1
+     UNION
+    SELECT credential.issuer FROM above JOIN credential ON credential.id = above.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority, issuer,
+       ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM above) ORDER BY number DESC LIMIT ?2
 
 -- revoke_owned: end the living credentials of some kinds (a JSON array) of a principal
-UPDATE credential SET revoked_at = :at
+UPDATE credential SET revoked_at = :at, ended_by = 'owner'
  WHERE owner = :owner AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :at)
    AND kind IN (SELECT value FROM json_each(:kinds))
 
--- find_line: the earliest ends of a credential and its ancestors, and whether all of them are recorded
-WITH RECURSIVE line (id, parent, expires_at, revoked_at) AS (
-    SELECT id, parent, expires_at, revoked_at FROM credential WHERE id = ?
+-- keep_ended: what was only revoked of a principal's credentials of some kinds is not taken up again
+UPDATE credential SET ended_by = 'owner'
+ WHERE owner = :owner AND ended_by IN ('revoked', 'parent') AND kind IN (SELECT value FROM json_each(:kinds))
+
+-- find_line: the earliest ends and the least priority of a credential and its ancestors, and whether all are recorded
+WITH RECURSIVE line (id, parent, expires_at, revoked_at, priority) AS (
+    SELECT id, parent, expires_at, revoked_at, priority FROM credential WHERE id = ?
      UNION
-    SELECT credential.id, credential.parent, credential.expires_at, credential.revoked_at
+    SELECT credential.id, credential.parent, credential.expires_at, credential.revoked_at, credential.priority
       FROM line JOIN credential ON credential.id = line.parent
 )
-SELECT min(expires_at), min(revoked_at), count(*) > count(parent) FROM line
+SELECT min(expires_at), min(revoked_at), min(priority), count(*) > count(parent) FROM line
 
 -- note_uses: add to a credential's uses
 UPDATE credential SET uses = uses + ?1, last_used_at = max(coalesce(last_used_at, ?2), ?2) WHERE id = ?3
@@ -311,7 +367,7 @@ WITH news AS MATERIALIZED (
       FROM news CROSS JOIN webhook ON webhook.pipeline_uuid = news.pipeline_uuid AND disabled_at IS NULL
 )
 SELECT heard.id, job, job_uuid, pipeline_uuid, heard.owner, sequence, name, at, message, webhook, principal.id, email,
-       role, active, created_at
+       role, active, created_at, profile
   FROM heard CROSS JOIN principal ON principal.id = listener AND active
  WHERE since < heard.id ORDER BY heard.id LIMIT :limit
 
@@ -350,7 +406,7 @@ UPDATE delivery SET next_at = ?, attempts = attempts + 1 WHERE id = ?
 -- claimed_delivery: a delivery with what is sent
 SELECT delivery.id, webhook, message, made_at, attempts, job.uuid, delivery.sequence, event.name, dead_at, last_error,
        job.pipeline_uuid, event.sequence, event.uuid, event.name, data, event.at, event.state, credential, key,
-       event.kid, link
+       event.kid, link, address
   FROM delivery LEFT JOIN job ON job.id = delivery.job
   LEFT JOIN event ON event.job = delivery.job AND event.sequence = delivery.sequence
  WHERE delivery.id = ?
@@ -506,3 +562,37 @@ DELETE FROM file_run WHERE job = ?
 
 -- forget_orphan: nothing of it is left
 DELETE FROM file_orphan WHERE job = ?
+
+-- touched: the events above a number that credentials (a JSON array of their public names) authorised, with their jobs;
+-- {filters} are the store's fixed conditions
+SELECT event.id, job.uuid, job.owner, event.sequence, event.uuid, event.name, data, at, event.state, credential, key,
+       event.kid, link, address
+  FROM event JOIN job ON job.id = event.job
+ WHERE credential IN (SELECT value FROM json_each(:names)) AND event.id > :after{filters} ORDER BY event.id LIMIT :limit
+
+-- newest_event: the highest number of an event
+SELECT coalesce(max(id), 0) FROM event
+
+-- add_platform: a new platform; answers its number, or nothing if the name or the id is taken
+INSERT INTO platform (id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs,
+                      perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+SELECT :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds, :constraints, :specs,
+       :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at
+ WHERE NOT EXISTS (SELECT 1 FROM platform WHERE name = :name OR id = :id) RETURNING number
+
+-- find_platform: the platform of a name
+SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+  FROM platform WHERE name = ?
+
+-- list_platforms: all platforms in order of creation
+SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+  FROM platform ORDER BY number
+
+-- change_platform: the whole row but id, name and time of creation
+UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
+       max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
+       maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
+       retired_at = :retired_at
+ WHERE id = :id AND name = :name

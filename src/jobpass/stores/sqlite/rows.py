@@ -18,8 +18,11 @@ from jobpass.records import (
     Job,
     LegacyToken,
     Pipeline,
+    Platform,
     Principal,
+    Profile,
     Session,
+    Terms,
 )
 
 Row = tuple[Any, ...]
@@ -28,6 +31,9 @@ _SIGN = 1 << 63
 _WRAP = 1 << 64
 
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_profile = msgspec.json.Decoder(Profile).decode
+_decode_terms = msgspec.json.Decoder(Terms).decode
+_PLAIN_PROFILE, _PLAIN_TERMS = Profile(), Terms()
 
 
 def _signed(serial: int | None) -> int | None:
@@ -149,8 +155,8 @@ def details_row(job: int, details: Details) -> Row:
 
 def event_from(row: Row) -> Event:
     """A row of ``history`` or ``find_key``."""
-    sequence, uuid, name, data, at, state, credential, key, kid, link = row
-    return Event(sequence, uuid, name, data, from_microseconds(at), state, credential, key, kid, link)
+    sequence, uuid, name, data, at, state, credential, key, kid, link, address = row
+    return Event(sequence, uuid, name, data, from_microseconds(at), state, credential, key, kid, link, address)
 
 
 def event_row(job: int, event: Event) -> Row:
@@ -167,6 +173,7 @@ def event_row(job: int, event: Event) -> Row:
         event.key,
         event.kid,
         event.link,
+        event.address,
     )
 
 
@@ -189,9 +196,15 @@ def pipeline_row(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def principal_from(row: Row) -> Principal:
-    """The columns id, email, role, active, created_at."""
-    number, email, role, active, created_at = row
-    return Principal(number, email, role, bool(active), from_microseconds(created_at))
+    """The columns id, email, role, active, created_at, profile."""
+    number, email, role, active, created_at, profile = row
+    known = _PLAIN_PROFILE if profile == b"{}" else _decode_profile(profile)
+    return Principal(number, email, role, bool(active), from_microseconds(created_at), known)
+
+
+def profile_text(profile: Profile) -> bytes:
+    """The column ``profile``."""
+    return msgspec.json.encode(profile)
 
 
 def principal_row(principal: Principal, password_hash: str | None) -> dict[str, Any]:
@@ -202,6 +215,7 @@ def principal_row(principal: Principal, password_hash: str | None) -> dict[str, 
         "role": principal.role,
         "active": principal.active,
         "created_at": to_microseconds(principal.created_at),
+        "profile": profile_text(principal.profile),
         "password_hash": password_hash,
     }
 
@@ -220,13 +234,35 @@ def credential_row(credential: Credential) -> Row:
         micro(credential.last_used_at),
         credential.uses,
         credential.kid,
+        credential.priority,
+        credential.issuer,
+        credential.ended_by,
+        msgspec.json.encode(credential.terms),
     )
 
 
-def session_from(row: Row) -> Session:
-    """A row of ``find_session``: the credential's twelve columns, then the principal's."""
-    identity, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid = row[:12]
-    credential = Credential(
+def credential_change(credential: Credential) -> Row:
+    """The bindings of ``change_credential``."""
+    return (
+        credential.label,
+        micro(credential.expires_at),
+        micro(credential.revoked_at),
+        credential.priority,
+        credential.ended_by,
+        msgspec.json.encode(credential.terms),
+        credential.id,
+    )
+
+
+CREDENTIAL_COLUMNS = 16
+"""How many columns of a row of ``find_session`` are the credential's."""
+
+
+def credential_from(row: Row) -> Credential:
+    """A row of ``read_credential``."""
+    (identity, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority,
+     issuer, ended_by, terms) = row  # fmt: skip
+    return Credential(
         identity,
         kind,
         owner,
@@ -239,14 +275,66 @@ def session_from(row: Row) -> Session:
         uses,
         number,
         kid,
+        priority,
+        issuer,
+        ended_by,
+        _PLAIN_TERMS if terms == b"{}" else _decode_terms(terms),
     )
-    return Session(credential, principal_from(row[12:]))
 
 
-def with_ends(session: Session, expires_at: int | None, revoked_at: int | None) -> Session:
-    """The session with the ends of its credential's line, from ``find_line``."""
-    ended = replace(session.credential, expires_at=moment(expires_at), revoked_at=moment(revoked_at))
-    return Session(ended, session.principal)
+def session_from(row: Row) -> Session:
+    """A row of ``find_session``."""
+    return Session(credential_from(row[:CREDENTIAL_COLUMNS]), principal_from(row[CREDENTIAL_COLUMNS:]))
+
+
+def with_line(credential: Credential, line: Row) -> Credential:
+    """The credential with the ends and the priority of its line, from ``find_line``."""
+    expires_at, revoked_at, priority, _ = line
+    return replace(credential, expires_at=moment(expires_at), revoked_at=moment(revoked_at), priority=priority)
+
+
+def platform_from(row: Row) -> Platform:
+    """A row of ``find_platform``."""
+    (identity, name, description, kind, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+     start, end, seen_at, retired_at) = row  # fmt: skip
+    return Platform(
+        identity,
+        name,
+        description,
+        kind,
+        status,
+        from_microseconds(created_at),
+        max_shots,
+        max_duration_seconds,
+        constraints,
+        specs,
+        perfs,
+        moment(start),
+        moment(end),
+        moment(seen_at),
+        moment(retired_at),
+    )
+
+
+def platform_row(platform: Platform) -> dict[str, Any]:
+    """The bindings of ``add_platform`` and ``change_platform``."""
+    return {
+        "id": platform.id,
+        "name": platform.name,
+        "description": platform.description,
+        "type": platform.type,
+        "status": platform.status,
+        "created_at": to_microseconds(platform.created_at),
+        "max_shots": platform.max_shots,
+        "max_duration_seconds": platform.max_duration_seconds,
+        "constraints": platform.constraints,
+        "specs": platform.specs,
+        "perfs": platform.perfs,
+        "maintenance_start_at": micro(platform.maintenance_start_at),
+        "maintenance_end_at": micro(platform.maintenance_end_at),
+        "seen_at": micro(platform.seen_at),
+        "retired_at": micro(platform.retired_at),
+    }
 
 
 def admin_key_from(row: Row) -> AdminKey:

@@ -22,12 +22,14 @@ from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
 from jobpass.stores.sqlite.calls import Among, Apply
+from jobpass.stores.sqlite.credentials import Credentials
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
 from jobpass.stores.sqlite.files import Files
 from jobpass.stores.sqlite.holds import hold_name
 from jobpass.stores.sqlite.imports import Imports
 from jobpass.stores.sqlite.links import linked_jobs
 from jobpass.stores.sqlite.part import chosen, filtered, page
+from jobpass.stores.sqlite.platforms import Platforms
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
 from jobpass.stores.sqlite.rows import (
     details_from,
@@ -36,7 +38,7 @@ from jobpass.stores.sqlite.rows import (
     pipeline_from,
     pipeline_row,
     session_from,
-    with_ends,
+    with_line,
 )
 from jobpass.stores.sqlite.webhooks import Webhooks
 from jobpass.stores.sqlite.writer import SESSIONS_CACHED
@@ -57,7 +59,7 @@ _FILTERS: Final = {
 }
 
 
-class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
+class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files):
     """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
@@ -191,9 +193,9 @@ class SqliteStore(Accounts, AdminKeys, AuditChains, Webhooks, Imports, Files):
             return None
         session = session_from(row)
         if session.credential.parent is not None:
-            expires_at, revoked_at, whole = self._rows(QUERIES["find_line"], (credential_id,))[0]
-            session = with_ends(session, expires_at, revoked_at)
-            if not whole:  # a parent that comes later ends nothing in the cache
+            line = self._line(credential_id)
+            session = Session(with_line(session.credential, line), session.principal)
+            if not line[-1]:  # a parent that comes later ends nothing in the cache
                 return session
         if len(writer.sessions) >= SESSIONS_CACHED:
             writer.sessions.clear()

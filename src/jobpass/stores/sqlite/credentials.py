@@ -1,0 +1,179 @@
+"""Credentials in SQLite; the hot way to a session is the store's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any, Final
+
+import apsw
+import msgspec
+from msgspec.structs import replace
+
+from jobpass.clock import to_microseconds
+from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.rules import (
+    LABELLED,
+    check_replacement,
+    ended,
+    id_taken,
+    label_taken,
+    numbered,
+    read_cursor,
+    unknown_credential,
+)
+from jobpass.stores.sqlite.accounts import standing_principal
+from jobpass.stores.sqlite.part import Part, chosen, filtered
+from jobpass.stores.sqlite.queries import QUERIES
+from jobpass.stores.sqlite.rows import (
+    Row,
+    credential_change,
+    credential_from,
+    credential_row,
+    event_from,
+    session_from,
+    with_line,
+)
+
+EVERYTHING: Final = -1
+"""For SQLite a limit below 0 is none."""
+
+_FILTERS: Final = {
+    "owner": " AND owner = :owner",
+    "living_at": " AND (expires_at IS NULL OR expires_at > :living_at)",
+    "unrevoked": " AND revoked_at IS NULL",
+}
+
+
+class Credentials(Part):
+    """The credentials of ``ports.AccountStore`` but for ``find_session``."""
+
+    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+        """As ``ports.AccountStore``."""
+
+        def add(cursor: apsw.Cursor) -> Credential:
+            standing_principal(cursor, credential.owner)
+            labelled = _labelled(cursor, credential, renumber=numbered)
+            number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(labelled)).get
+            if number is None:
+                raise id_taken("A credential")
+            return replace(labelled, number=number)
+
+        return await self._write(add)
+
+    async def find_credential(self, number: int) -> Session | None:
+        """As ``ports.AccountStore``."""
+        row = self._one("find_credential", number)
+        return None if row is None else self._lined(session_from(row))
+
+    async def list_credentials(
+        self,
+        kind: str,
+        *,
+        owner: int | None = None,
+        living_at: datetime | None = None,
+        revoked: bool = False,
+        offset: int = 0,
+        limit: int,
+    ) -> list[Session]:
+        """As ``ports.AccountStore``; the way to the page is counted in an index, which holds nothing else."""
+        values: dict[str, Any] = {
+            "owner": owner,
+            "living_at": None if living_at is None else to_microseconds(living_at),
+            "unrevoked": None if revoked else True,
+        }
+        bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": 0}
+        if offset:
+            place = self._rows(filtered("place_credential", _FILTERS, values), bindings)
+            if not place:
+                return []
+            bindings["first"] = place[0][0]
+        rows = self._rows(filtered("list_credentials", _FILTERS, values), bindings)
+        return [self._lined(session_from(row)) for row in rows]
+
+    async def change_credential(
+        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+    ) -> Credential:
+        """As ``ports.AccountStore``."""
+
+        def put(cursor: apsw.Cursor) -> Credential:
+            standing = _recorded(cursor, credential_id)
+            if standing is None:
+                raise unknown_credential(credential_id)
+            parent = None if standing.parent is None else _recorded(cursor, standing.parent)
+            if parent is not None:
+                parent = with_line(parent, cursor.execute(QUERIES["find_line"], (parent.id,)).get)
+            changed = change(standing, parent)
+            check_replacement(changed, standing)
+            _labelled(cursor, changed, renumber=False)
+            cursor.execute(QUERIES["change_credential"], credential_change(changed))
+            return changed
+
+        return await self._write(put, changes_sessions=True)
+
+    async def end_credential(
+        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+    ) -> list[Credential]:
+        """As ``ports.AccountStore``."""
+
+        def end(cursor: apsw.Cursor) -> list[Credential]:
+            query = QUERIES["by_issuer" if issued else "by_parent"]
+            found = [credential_from(row) for row in cursor.execute(query, (credential_id, EVERYTHING)).fetchall()]
+            after = [ended(one, at, by, itself=one.id == credential_id) for one in found]
+            changed = [credential_change(new) for old, new in zip(found, after, strict=True) if new is not old]
+            cursor.executemany(QUERIES["change_credential"], changed)
+            return [one for one in found if one.revoked_at is None]
+
+        return await self._write(end, changes_sessions=True)
+
+    async def find_lineage(self, credential_id: str, most: int) -> Lineage:
+        """As ``ports.AccountStore``."""
+        above = self._rows(QUERIES["issuers"], (credential_id, most))
+        below = self._rows(QUERIES["by_issuer"], (credential_id, most + 1))
+        line, issued = ([credential_from(row) for row in rows] for rows in (above, below))
+        return Lineage(tuple(line), tuple(one for one in issued if one.id != credential_id))
+
+    async def touched(self, names: Collection[str], *, job: str | None, after: str | None, limit: int) -> Page[Touch]:
+        """As ``ports.AccountStore``; in a thread, as it may look at every event."""
+        filters = {"job": " AND event.job = (SELECT id FROM job WHERE uuid = :job)"}
+        values: dict[str, Any] = {
+            "job": job,
+            "names": msgspec.json.encode(list(names)).decode(),
+            "after": read_cursor(after, self._newest("newest_event")),
+            "limit": limit + 1,
+        }
+        rows = await self._rows_aside(QUERIES["touched"].replace("{filters}", chosen(filters, values)), values)
+        shown = rows[:limit]
+        touches = [Touch(row[1], row[2], event_from(row[3:])) for row in shown]
+        return Page(touches, str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)
+
+    def _lined(self, session: Session) -> Session:
+        """The session as its line leaves it."""
+        credential = session.credential
+        if credential.parent is None:
+            return session
+        return Session(with_line(credential, self._line(credential.id)), session.principal)
+
+    def _line(self, credential_id: str) -> Row:
+        return self._rows(QUERIES["find_line"], (credential_id,))[0]
+
+
+def _recorded(cursor: apsw.Cursor, credential_id: str) -> Credential | None:
+    row = cursor.execute(QUERIES["read_credential"], (credential_id,)).fetchone()
+    return None if row is None else credential_from(row)
+
+
+def _labelled(cursor: apsw.Cursor, credential: Credential, *, renumber: bool) -> Credential:
+    """The credential with a label that it can have; ``AlreadyExists`` if it cannot have its own."""
+    if credential.kind not in LABELLED or credential.ended_by == "deleted":
+        return credential
+
+    def taken(label: str) -> bool:
+        bindings = (credential.owner, credential.kind, label)
+        return cursor.execute(QUERIES["label_taken"], bindings).get not in (None, credential.id)
+
+    if renumber:
+        return replace(credential, label=numbered(credential.label, taken))
+    if taken(credential.label):
+        raise label_taken(credential.label)
+    return credential
