@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from jobpass.errors import Error, UnknownRoute, WrongMethod
 from jobpass.server.call import Call
+from jobpass.tokens.token import Kind
+from jobpass.wire.problems import NO_STATUSES
 
 Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw]]
 Methods = dict[str, "Route"]
@@ -23,6 +25,10 @@ class Route(Struct, frozen=True):
 
     ``bearer`` says that a token is needed, ``query`` which parameters are read, ``answer`` and ``body`` which types go
     out and come in (``form``: as a form), ``refuses`` which errors are its own, beside those of every route like it.
+    ``kinds`` are those of the tokens that the route takes; any other is no token there (401), where elsewhere it is one
+    that does not allow this (403). On a route of the cloud's ``contract`` unknown members and parameters are passed
+    over, and errors have the contract's words and statuses; ``statuses`` maps those of the route's own. Parameters in
+    ``repeated`` may come several times.
     ``ticket`` says that the blank of the path is one, which opens the route: then a ``GET`` acts, so that there is no
     ``HEAD``, and any parameter may come along.
     """
@@ -39,6 +45,11 @@ class Route(Struct, frozen=True):
     media_type: str = "application/json"
     refuses: tuple[type[Error], ...] = ()
     ticket: bool = False
+    kinds: tuple[Kind, ...] = ()
+    contract: bool = False
+    statuses: Mapping[int, int] = NO_STATUSES
+    repeated: tuple[str, ...] = ()
+    deprecated: bool = False
 
 
 class Router:

@@ -31,6 +31,7 @@ PREFIXES: Final[dict[Kind, str]] = {
 }
 ADMIN_KEY_PREFIX: Final = "jp_adk_"
 _PREFIX_CHARS = 7
+_SHOWN_CHARS = 20  # of them 12 are the same for all of a kind and root key; the rest is 48 bits of the public id
 _REFUSAL = "The text is not a token."
 
 # Identifiers, big-endian: version, kind, kid, then what the kind needs.
@@ -189,6 +190,12 @@ def credential_identifier(kind: Kind, kid: str, credential_id: str) -> bytes:
         raise ValueError("this kind of token is not made from a credential's id alone")
     credential = _sized(credential_id, 16, "a credential's id")
     return _CREDENTIAL.pack(FORMAT_VERSION, KIND_BYTES[kind], kid_bytes(kid), credential)
+
+
+def beginning(kind: Kind, kid: str, credential_id: str) -> str:
+    """How the text of a login token, job token or API key begins, for who has it to know it by; it opens nothing."""
+    data = macaroon.pack(credential_identifier(kind, kid, credential_id), (), bytes(macaroon.SIGNATURE_BYTES))
+    return f"{PREFIXES[kind]}{base64url.encode(data)[:_SHOWN_CHARS]}…"
 
 
 def kid_bytes(kid: str) -> bytes:
