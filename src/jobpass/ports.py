@@ -261,10 +261,12 @@ class AccountStore(Protocol):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
-        """Credentials of a kind in order of issue, deleted ones aside, from the ``offset``-th on (0 is the first).
+        """Credentials of a kind in order of issue, deleted ones aside: of those with the number ``first`` or a higher
+        one, from the ``offset``-th on (0 is the first).
 
         With ``living_at`` those that expired by then do not count, without ``revoked`` those that ended by decision.
         """

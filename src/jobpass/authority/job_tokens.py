@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jobpass.authority.bookmarks import Bookmarks
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.policy import ACTIONS
 from jobpass.authority.standing import principal_of, session_of
@@ -57,6 +58,7 @@ class JobTokens:
         self._issuing = issuing
         self._audit = audit
         self._clock = clock
+        self._bookmarks = Bookmarks()
 
     async def create(self, bearer: Bearer, wanted: Wanted) -> Issued:
         """A new job token, whose text is given this once, under all conditions of the token that asks.
@@ -105,9 +107,19 @@ class JobTokens:
             if user_id not in (None, own):
                 raise Denied(reasons=["the tokens of others are an operator's business"])
             user_id = own
+        of = (user_id, expired, revoked)
+        first = self._bookmarks.find(of, offset, at)
         found = await self._store.list_credentials(
-            "job", owner=user_id, living_at=None if expired else at, revoked=revoked, offset=offset, limit=limit
+            "job",
+            owner=user_id,
+            living_at=None if expired else at,
+            revoked=revoked,
+            first=first or 0,
+            offset=offset if first is None else 0,
+            limit=limit,
         )
+        if len(found) == limit:
+            self._bookmarks.leave(of, offset + limit, found[-1].credential.number + 1, at)
         return [self._counted(session) for session in found]
 
     async def show(self, bearer: Bearer, number: int) -> Session:

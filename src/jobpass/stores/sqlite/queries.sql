@@ -179,7 +179,7 @@ SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, par
   FROM credential JOIN principal ON principal.id = credential.owner WHERE number = ? AND ended_by IS NOT 'deleted'
 
 -- place_credential: the number of the credential that is the first of a list's page; {filters} as in list_credentials
-SELECT number FROM credential WHERE kind = :kind AND ended_by IS NOT 'deleted'{filters}
+SELECT number FROM credential WHERE kind = :kind AND ended_by IS NOT 'deleted' AND number >= :first{filters}
  ORDER BY number LIMIT 1 OFFSET :offset
 
 -- list_credentials: credentials from a number on, with their principals; {filters} are the store's fixed conditions
