@@ -17,6 +17,7 @@ from jobpass.errors import Conflict, Denied, InvalidInput, InvalidToken, LimitEx
 from jobpass.records import Credential, EndedBy, Principal, Session, Terms
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Caveat, Platforms, earliest_expiry, moment
+from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -255,6 +256,8 @@ def check(label: str | None, duration_seconds: int, terms: Terms) -> None:
     """``InvalidInput`` for a label, a duration or limits that no credential can have."""
     if label is not None and (not 1 <= len(label) <= 128 or not label.isprintable() or label != label.strip()):
         raise InvalidInput.at("json.label", "must have 1 to 128 printable characters, and no blanks around them")
+    if label is not None and scrub(label) != label:
+        raise InvalidInput.at("json.label", "holds a token; whoever reads it could use it")
     if not 1 <= duration_seconds <= MAX_SECONDS:
         raise InvalidInput.at("json.duration", f"must be 1 to {MAX_SECONDS} seconds")
     unknown = set(terms.actions or ()) - ACTIONS.keys()
