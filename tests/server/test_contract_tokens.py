@@ -52,6 +52,14 @@ async def test_every_answer_about_tokens_is_one_of_the_contract(site: Site) -> N
         for path in (f"{base}/revoke", f"{base}/reopen"):
             assert (await ask("POST", path, form={"token": "jp_job_x"})).status == 400
             assert (await ask("POST", path, form={})).status == 422
+    made = (await fresh())["token_id"]
+    assert (await ask("GET", "/api/tokens/usage/report")).json()[-1] == {"token_id": made, "total_jobs": 0, "usage": []}
+    times = "start_time=2026-04-07T17:00:00%2B07:00&end_time=2026-04-08T17:00:00Z"
+    report = (await ask("GET", f"/api/tokens/usage/report?token_ids={made}&token_ids={made}&{times}")).json()
+    assert report == [{"token_id": made, "total_jobs": 0, "usage": []}]
+    for query in ("token_ids=x", "start_time=now", "start_time=2026-04-07T17:00:00Z&end_time=2025-04-07T17:00:00Z"):
+        assert (await ask("GET", f"/api/tokens/usage/report?{query}")).status == 422
+    assert (await ask("GET", f"/api/tokens/usage/report?token_ids={made}", bob)).status == 400
     made = (await ask("POST", "/api/auth/token/generate", json={})).json()
     await ask("GET", f"/api/auth/token/{made['token_id']}")
     assert (await ask("POST", "/api/auth/token/revoke", form={"token": made["token"]})).status == 200

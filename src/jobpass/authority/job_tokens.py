@@ -14,7 +14,7 @@ from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.policy import ACTIONS
 from jobpass.authority.standing import principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, InvalidToken, LimitExceeded, UnknownCredential
-from jobpass.records import Credential, EndedBy, Principal, Session, Terms
+from jobpass.records import Credential, EndedBy, Principal, Session, Terms, Usage
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Caveat, Platforms, earliest_expiry, moment
 from jobpass.tokens.token import scrub
@@ -25,16 +25,19 @@ if TYPE_CHECKING:
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import AccountStore
+    from jobpass.ports import Store
 
 DEFAULT_SECONDS: Final = 86_400
 MAX_SECONDS: Final = 10 * 366 * 86_400
 """Ten years, with every leap day that they could have."""
 DEFAULT_LABEL: Final = "unknown"
+MOST_REPORTED: Final = 1000
+"""Tokens in a report that names none."""
 MOST_KIN: Final = 10_000
 """Ancestors and descendants of a credential that are looked at."""
 
 Sessions = list[Session]  # named here: below, ``list`` is a method
+Usages = list[Usage]
 
 
 class Wanted(Struct, frozen=True):
@@ -51,7 +54,7 @@ class JobTokens:
     """What can be done with job tokens. An operator's login opens those of everybody, a job token only its own line."""
 
     def __init__(
-        self, store: AccountStore, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
+        self, store: Store, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
     ) -> None:
         self._store = store
         self._gate = gate
@@ -127,6 +130,28 @@ class JobTokens:
         """One of them; ``UnknownCredential`` for what is none, or is not the caller's."""
         self._admit(bearer, "tokens.read")
         return self._counted(await self._find(bearer, number))
+
+    async def usage(
+        self, bearer: Bearer, numbers: Iterable[int] | None, since: datetime | None, until: datetime | None
+    ) -> dict[int, Usages]:
+        """What was done with tokens, by number: with those named, or else with all of one's own that lists show.
+
+        Jobs count that were made from ``since`` on and before ``until``. ``InvalidInput`` if ``until`` comes first,
+        ``UnknownCredential`` as ``show``.
+        """
+        self._admit(bearer, "tokens.read")
+        if since is not None and until is not None and until < since:
+            raise InvalidInput.at("query.end_time", "comes before start_time")
+        if numbers is None:
+            own = principal_of(bearer).id
+            found = await self._store.list_credentials("job", owner=own, revoked=True, limit=MOST_REPORTED)
+            wanted = [one.credential.number for one in found]
+        else:
+            wanted = [(await self._find(bearer, number)).credential.number for number in dict.fromkeys(numbers)]
+        report: dict[int, Usages] = {number: [] for number in wanted}
+        for usage in await self._store.usage(wanted, since, until):
+            report[usage.token].append(usage)
+        return report
 
     async def update(
         self, bearer: Bearer, number: int, *, label: str | None = None, priority: int | None = None
