@@ -56,7 +56,6 @@ async def canaries_of(site: Site, things: Things) -> list[str]:
     return [
         things.olga,
         things.token,
-        api_key,
         things.ann,
         things.job.token,
         attenuate(things.job.token, [Events(("update",))]),
@@ -65,6 +64,7 @@ async def canaries_of(site: Site, things: Things) -> list[str]:
         admin_token(key, site.clock.now()),
         mint_credential(site.keyring, "job", "1" * 32),
         mint_credential(site.keyring, "apikey", "2" * 32),
+        api_key,
     ]
 
 
