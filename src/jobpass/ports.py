@@ -404,13 +404,14 @@ class AuditStore(Protocol):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
-        credential: str | None = None,
+        credentials: Collection[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> Page[AuditEntry]:
         """Entries in order of writing; ``since`` inclusive, ``until`` exclusive; ``after`` as in ``list_jobs``.
+        ``credentials`` are public names, of which an entry's is one.
 
         ``next`` is None only for an empty page: from any other the caller can follow what is yet to come.
         """
