@@ -323,6 +323,14 @@ def author(make: Make, served: Served) -> Any:
 
 
 @pytest.fixture
+def operator(make: Make, served: Served) -> Any:
+    """A client that is logged in as an operator."""
+    client = make(served.url)
+    client.login(served.operator, served.password)
+    return client
+
+
+@pytest.fixture
 def job(author: Any, served: Served) -> Any:
     """A fresh job of the author, with its token."""
     pipeline = author.create_pipeline(served.members)

@@ -24,13 +24,6 @@ from jobpass.errors import (
 
 
 @pytest.fixture
-def operator(make: Any, served: Any) -> Any:
-    client = make(served.url)
-    client.login(served.operator, served.password)
-    return client
-
-
-@pytest.fixture
 def key(author: Any, operator: Any) -> tuple[str, str]:
     """The id and the text of a collected admin key of the author."""
     asked = author.request_admin_key("a test", "in memory", lifetime_seconds=60)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial.md", "docs/operating.md", "docs/concepts.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/operating.md", "docs/concepts.md", "docs/credentials.md")
 
 NOT_RUN = {
     "make demo": "the tests of the demo run it",

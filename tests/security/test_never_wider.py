@@ -7,7 +7,8 @@ import pytest
 from jobpass.clock import to_microseconds
 from jobpass.tokens import token as texts
 from jobpass.tokens.attenuate import admin_token, attenuate
-from jobpass.tokens.caveats import Caveat, Cidr, Events, ExpiresAt, Jobs, States, read_all
+from jobpass.tokens.caveats import Actions, Caveat, Cidr, Events, ExpiresAt, Jobs, States, read_all
+from support.asgi import Answer
 from support.site import PIPELINE, Owned, Site
 
 NARROW = {
@@ -72,3 +73,46 @@ async def test_a_scoped_admin_token_hands_its_scope_on_and_not_its_window(site: 
 
 async def wanted(site: Site, login: str) -> dict[str, object]:
     return {"pipeline_uuid": await site.pipeline(login), "data": {"of": PIPELINE["id"]}}
+
+
+async def collected(site: Site, narrow: list[Caveat]) -> tuple[str, Answer]:
+    """What zoe's narrowed login is given when it collects an approved key: where the request is, and the answer."""
+    zoe, rex = await site.login("zoe"), await site.login("rex", "operator")
+    wanted = {"use_case": "repair", "storage": "a vault", "scope": {"events": ["update", "run"]}}
+    asked = (await site.ask("POST", "/api/admin-keys", token=zoe, json=wanted)).json()
+    path, approval = f"/api/admin-keys/{asked['id']}", {"request_hash": asked["request_hash"]}
+    assert (await site.ask("POST", f"{path}/approve", token=rex, json=approval)).status == 200
+    return path, await site.ask("POST", f"{path}/collect", token=attenuate(zoe, narrow))
+
+
+@pytest.mark.parametrize("narrow", NARROW.values(), ids=NARROW.keys())
+async def test_a_narrowed_login_is_given_an_admin_key_as_narrow_as_it_is(site: Site, narrow: Caveat) -> None:
+    ann = await site.login("ann")
+    job = await site.job(ann, of="admin key")
+    _, answer = await collected(site, [narrow])
+    key = answer.json()["key"]
+    assert caveats(key) == (Events(("update", "run")), narrow)
+    token = admin_token(key, site.clock.now())
+    update = await site.ask("POST", job.events, token=token, json={"name": "update"})
+    ran = await site.ask("POST", job.events, token=token, json={"name": "run"})
+    assert (update.status, ran.status) == (200, 200 if narrow == NARROW["network"] else 403)
+
+
+async def test_a_login_that_is_limited_in_time_is_given_no_admin_key(site: Site) -> None:
+    later = to_microseconds(site.clock.now()) // 1_000_000 + 60
+    path, answer = await collected(site, [Actions(("admin_keys.request",)), ExpiresAt(later)])
+    assert (answer.status, answer.json()["detail"]["code"]) == (403, "denied")
+    zoe = await site.login("zoe")
+    assert (await site.ask("GET", path, token=zoe)).json()["state"] == "approved"
+    assert (await site.ask("POST", f"{path}/collect", token=zoe)).status == 200
+
+
+async def test_a_narrowed_login_is_given_job_tokens_of_programs_and_api_keys_as_narrow_as_it_is(site: Site) -> None:
+    for name, role, route, member in (
+        ("ann", "author", "/api/tokens", "token"),
+        ("olga", "operator", "/api/apikeys", "key"),
+    ):
+        login = await site.login(name, role)
+        for narrow in NARROW.values():
+            answer = await site.ask("POST", route, token=attenuate(login, [narrow]), json={})
+            assert caveats(answer.json()[member]) == (narrow,)

@@ -177,13 +177,16 @@ class AdminKeys:
     async def revoke(self, bearer: Bearer, key_id: str, reason: str | None) -> AdminKey:
         """End a key and all its tokens, at once. By its requester or an operator."""
         at = self._admit(bearer, "admin_keys.read")
-        text = _text("json.reason", reason) if reason is not None else None
+        return await self.end(bearer, key_id, _text("json.reason", reason) if reason is not None else None, at)
+
+    async def end(self, bearer: Bearer, key_id: str, reason: str | None, at: datetime) -> AdminKey:
+        """The same, for a bearer who was admitted to end it."""
 
         def judge(key: AdminKey) -> AdminKey:
             if not self._may_see(bearer, key):
                 raise _unknown(key_id)
             _expect(key, "requested", "approved", "collected")
-            return replace(key, state="revoked", revoked_at=at, reason=text)
+            return replace(key, state="revoked", revoked_at=at, reason=reason)
 
         found = await self._store.find_admin_key(key_id)
         if found is not None and self._may_see(bearer, found):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.bearer import Bearer
@@ -16,6 +17,7 @@ from jobpass.authority.standing import principal_of
 from jobpass.errors import Conflict, InvalidToken, UnknownCredential, UnknownJob
 from jobpass.records import AuditEntry, Credential, Job, Lineage, Principal, Session, Touch
 from jobpass.tokens.access import Access
+from jobpass.tokens.caveats import first_expiry
 
 if TYPE_CHECKING:
     from jobpass.authority.admin_keys import AdminKeys
@@ -126,7 +128,7 @@ class Containment:
             # First what goes at once; then the records that say so of admin keys.
             line = await self._store.end_credential(trace.session.credential.id, at, "compromised", issued=True)
             ended = [one for one in line if one.expires_at is None or one.expires_at > at]
-            await self._end_admin_keys(caller, line)
+            await self._end_admin_keys(caller, line, at)
         own = [trace.job.uuid] if trace.job is not None and trace.living else []
         touched = [one.uuid for one in trace.jobs] if rotate_jobs else []
         rotated = [uuid for uuid in dict.fromkeys([*own, *touched]) if await self._rotate(caller, uuid, at)]
@@ -190,18 +192,20 @@ class Containment:
 
     def _lives(self, bearer: Bearer, job: Job | None) -> bool:
         """Whether the token has not ended yet; an admin key lives as long as its record."""
-        at = self._clock.now()
+        at, verified = self._clock.now(), bearer.verified
+        if verified.kind == "admin" and first_expiry(verified.caveats) is None:  # the key itself has no window
+            bearer = Bearer(replace(verified, lifetime_seconds=None), bearer.session)
         try:
             self._gate.standing(bearer, Access("jobs.read", at, job=None if job is None else job.uuid), job)
         except (InvalidToken, UnknownJob):
             return False
         return True
 
-    async def _end_admin_keys(self, caller: Bearer, ended: Iterable[Credential]) -> None:
+    async def _end_admin_keys(self, caller: Bearer, ended: Iterable[Credential], at: datetime) -> None:
         for one in ended:
             if one.kind == "admin":
                 with suppress(Conflict, UnknownCredential):  # revoked already, or never requested by anybody
-                    await self._admin_keys.revoke(caller, one.id, "It was contained as leaked.")
+                    await self._admin_keys.end(caller, one.id, "It was contained as leaked.", at)
 
     async def _rotate(self, caller: Bearer, uuid: str, at: datetime) -> bool:
         """A new serial for the job; False if it is gone, or is nobody's whom the caller may contain."""

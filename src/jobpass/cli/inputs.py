@@ -55,6 +55,17 @@ def read_span(text: str) -> timedelta | None:
     return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
 
 
+def read_seconds(text: str, option: str) -> int:
+    """The seconds of a span such as ``30m``; ``InvalidInput`` for another text."""
+    try:
+        span = read_span(text)
+    except OverflowError:
+        span = None
+    if span is None:
+        raise InvalidInput(f"{option} is not a span such as 30m, 2h or 7d: {text}")
+    return int(span.total_seconds())
+
+
 def read_moment(text: str, option: str, now: datetime, *, past: bool) -> datetime:
     """A moment as RFC 3339, or how far it lies in the past or the future: ``2h``. ``InvalidInput`` for another text."""
     try:
@@ -91,6 +102,20 @@ def confirm(question: str, *, yes: bool) -> None:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InvalidInput("Nothing was done.")
+
+
+def confirm_on_terminal(question: str, *, yes: bool) -> None:
+    """As ``confirm``, on the terminal itself: for where something else comes on stdin."""
+    if yes:
+        return
+    try:
+        with Path("/dev/tty").open("r+b", buffering=0) as terminal:
+            terminal.write(f"{question} [y/N] ".encode())
+            answer = terminal.read(1024)
+    except OSError:
+        raise InvalidInput("There is no terminal to ask for a confirmation: give --yes.") from None
+    if (answer or b"").strip().lower() not in (b"y", b"yes"):
         raise InvalidInput("Nothing was done.")
 
 

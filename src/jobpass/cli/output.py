@@ -55,6 +55,11 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
+def moment_or(at: datetime | None, otherwise: str = "-") -> str:
+    """The moment as ``moment`` shows it, or what stands for none."""
+    return otherwise if at is None else moment(at)
+
+
 def printable(value: Any) -> str:
     """The value in one line that cannot steer a terminal: control characters are shown as escapes."""
     text = "-" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""``jobpass token``: look into a token, make it narrower."""
+"""``jobpass token``: make, see and end job tokens; look into any token, make it narrower."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, output
+from jobpass.cli import connect, exits, inputs, job_tokens, output
 from jobpass.errors import InvalidInput, MalformedToken
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from jobpass.tokens.caveats import Caveat
 
 app = typer.Typer(
-    help="Look into a token, make it narrower.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Make, see and end job tokens; look into any token, make it narrower.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
+job_tokens.add_to(app)
 
 File = Annotated[
     Path | None,

@@ -4,30 +4,68 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from jobpass.cli import connect, inputs, output
-from jobpass.errors import UnknownPrincipal
+from jobpass.errors import InvalidInput, UnknownPlatform, UnknownPrincipal
 
 if TYPE_CHECKING:
     from jobpass.client.sync import Client
+    from jobpass.client.users import Role
     from jobpass.wire.power import UserAnswer
 
 app = typer.Typer(
-    help="Make accounts, end them, set passwords.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Make accounts, change and end them, set passwords.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 Who = Annotated[str, typer.Argument(help="The account's id or address.")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="Read the password from this file.")]
+RoleOption = Annotated[str | None, typer.Option("--role", help="author or operator.")]
+Admin = Annotated[bool | None, typer.Option("--admin/--no-admin", help="An operator, or an author.")]
+FirstName = Annotated[str | None, typer.Option("--first-name", help="The first name.")]
+LastName = Annotated[str | None, typer.Option("--last-name", help="The last name.")]
+Priority = Annotated[
+    int | None, typer.Option("--priority", help="The highest that its tokens may have; 2 unless told.")
+]
+Company = Annotated[int | None, typer.Option("--company", help="The company's id.")]
+PlatformsOption = Annotated[
+    list[str] | None,
+    typer.Option("--platforms", help="Only these, by name or id; by commas, or given again; else all."),
+]
+Queue = Annotated[
+    int | None, typer.Option("--max-jobs-in-queue", help="Jobs that wait or run at once; 50 unless told.")
+]
+Concurrent = Annotated[int | None, typer.Option("--max-concurrent-jobs", help="Jobs that run at once; 5 unless told.")]
+
+PROFILE: Final = (
+    "first_name",
+    "last_name",
+    "priority",
+    "company_id",
+    "platform_ids",
+    "max_jobs_in_queue",
+    "max_concurrent_jobs",
+)
 
 
 @app.command()
 def create(
     email: Annotated[str, typer.Argument(help="The account's address.")],
     *,
-    role: Annotated[str, typer.Option("--role", help="author or operator.")] = "author",
+    role: RoleOption = None,
+    admin: Admin = None,
+    first_name: FirstName = None,
+    last_name: LastName = None,
+    priority: Priority = None,
+    company: Company = None,
+    platforms: PlatformsOption = None,
+    max_jobs_in_queue: Queue = None,
+    max_concurrent_jobs: Concurrent = None,
     password_file: Annotated[
         Path | None, typer.Option("--password-file", help="Read the password from this file; else one is made.")
     ] = None,
@@ -38,12 +76,52 @@ def create(
     """Make an account; without a password file its password is made and shown this once."""
     from jobpass.compose import make_password
 
-    wanted: Literal["author", "operator"] = inputs.one_of(role, ("author", "operator"), "--role")
+    wanted = _role(role, admin=admin) or "author"
     made = make_password() if password_file is None else None
     password = made or inputs.read_secret(Path(str(password_file)), "password file")
+    members = _given(first_name, last_name, priority, company, None, max_jobs_in_queue, max_concurrent_jobs)
     with connect.connect(url, token_file) as client:
-        user = client.create_user(email, password, wanted)
+        if platforms is not None:
+            members["platform_ids"] = _platform_ids(client, platforms)
+        user = client.create_user(email, password, wanted, **members)
     _show(user, as_json=as_json, password=made)
+
+
+@app.command()
+def update(
+    who: Who,
+    *,
+    email: Annotated[str | None, typer.Option("--email", help="Another address.")] = None,
+    role: RoleOption = None,
+    admin: Admin = None,
+    first_name: FirstName = None,
+    last_name: LastName = None,
+    priority: Priority = None,
+    company: Company = None,
+    no_company: Annotated[bool, typer.Option("--no-company", help="Of no company.")] = False,
+    platforms: PlatformsOption = None,
+    all_platforms: Annotated[bool, typer.Option("--all-platforms", help="May use all platforms.")] = False,
+    max_jobs_in_queue: Queue = None,
+    max_concurrent_jobs: Concurrent = None,
+    url: connect.Url = None,
+    token_file: connect.TokenFile = None,
+    as_json: output.Json = False,
+) -> None:
+    """Change an account; what is not given stays. An operator who becomes an author loses all tokens, for good."""
+    if (platforms is not None and all_platforms) or (company is not None and no_company):
+        raise InvalidInput("--all-platforms and --platforms, or --no-company and --company, contradict each other.")
+    changes = _given(first_name, last_name, priority, company, email, max_jobs_in_queue, max_concurrent_jobs)
+    wanted = _role(role, admin=admin)
+    changes |= {"role": wanted} if wanted else {}
+    changes |= {"company_id": None} if no_company else {}
+    changes |= {"platform_ids": None} if all_platforms else {}
+    if not changes and platforms is None:
+        raise InvalidInput("Say what to change.")
+    with connect.connect(url, token_file) as client:
+        if platforms is not None:
+            changes["platform_ids"] = _platform_ids(client, platforms)
+        user = client.update_user(find(client, who).id, **changes)
+    _show(user, as_json=as_json)
 
 
 @app.command("list")
@@ -70,7 +148,7 @@ def show(
 ) -> None:
     """Show one account."""
     with connect.connect(url, token_file) as client:
-        user = _find(client, who)
+        user = find(client, who)
     _show(user, as_json=as_json)
 
 
@@ -78,9 +156,9 @@ def show(
 def disable(
     who: Who, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
 ) -> None:
-    """Disable an account: all its tokens end at once, for good."""
+    """Disable an account: all its tokens and API keys end at once, for good."""
     with connect.connect(url, token_file) as client:
-        user = client.disable_user(_find(client, who).id)
+        user = client.disable_user(find(client, who).id)
     _show(user, as_json=as_json)
 
 
@@ -90,7 +168,7 @@ def enable(
 ) -> None:
     """Enable an account again; the tokens that ended stay dead."""
     with connect.connect(url, token_file) as client:
-        user = client.enable_user(_find(client, who).id)
+        user = client.enable_user(find(client, who).id)
     _show(user, as_json=as_json)
 
 
@@ -109,7 +187,7 @@ def password(
     """Set a password, which ends the account's log-ins."""
     with connect.connect(url, token_file) as client:
         me = client.me()
-        user_id, email = (me.user_id, me.email) if who is None else _pair(_find(client, who))
+        user_id, email = (me.user_id, me.email) if who is None else _pair(find(client, who))
         present = None
         if user_id == me.user_id:
             asked = present_password_file
@@ -123,7 +201,50 @@ def _pair(user: UserAnswer) -> tuple[int, str]:
     return user.id, user.email
 
 
-def _find(client: Client, who: str) -> UserAnswer:
+def _role(role: str | None, *, admin: bool | None) -> Role | None:
+    """The role that is asked for in either way, None if in none."""
+    meant: Role | None = None if admin is None else "operator" if admin else "author"
+    if role is None:
+        return meant
+    said: Role = inputs.one_of(role, ("author", "operator"), "--role")
+    if meant not in (None, said):
+        raise InvalidInput("--role and --admin contradict each other.")
+    return said
+
+
+def _given(
+    first_name: str | None,
+    last_name: str | None,
+    priority: int | None,
+    company: int | None,
+    email: str | None,
+    max_jobs_in_queue: int | None,
+    max_concurrent_jobs: int | None,
+) -> dict[str, Any]:
+    """What was given, by the arguments of the SDK."""
+    members = {
+        "first_name": first_name,
+        "last_name": last_name,
+        "priority": priority,
+        "company_id": company,
+        "email": email,
+        "max_jobs_in_queue": max_jobs_in_queue,
+        "max_concurrent_jobs": max_concurrent_jobs,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _platform_ids(client: Client, words: list[str]) -> list[str]:
+    """The ids of platforms that are given by name (which has a colon) or by id."""
+    wanted = inputs.split(words) or []
+    by_name = {one.name: one.id for one in client.platforms()} if any(":" in word for word in wanted) else {}
+    unknown = next((word for word in wanted if ":" in word and word not in by_name), None)
+    if unknown is not None:
+        raise UnknownPlatform(f"There is no such platform: {unknown}.", name=unknown)
+    return [by_name.get(word, word) for word in wanted]
+
+
+def find(client: Client, who: str) -> UserAnswer:
     """The account of an id or an address."""
     if who.isascii() and who.isdigit():
         return client.user(int(who))
@@ -143,5 +264,9 @@ def _show(user: UserAnswer, *, as_json: bool, password: str | None = None) -> No
     state = "active" if user.active else "disabled"
     made = output.moment(user.created_at)
     output.fields([("id", user.id), ("email", user.email), ("role", user.role), ("state", state), ("created_at", made)])
+    profile: dict[str, Any] = {name: getattr(user, name) for name in PROFILE}
+    if user.platform_ids is not None:
+        profile["platform_ids"] = ", ".join(user.platform_ids) or "(none)"
+    output.fields((name, value) for name, value in profile.items() if value not in (None, ""))
     if password:
         output.line(f"The password, shown this once: {password}")

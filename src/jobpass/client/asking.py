@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from typing import Any, Final, Generic, NoReturn, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +21,7 @@ from jobpass.wire import paths
 
 MAX_PARAMETER_CHARS: Final = 1024
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 
 T = TypeVar("T")
 _BEARER = re.compile(rf"[!-~]{{1,{MAX_TEXT_CHARS}}}")
@@ -88,9 +91,12 @@ class Asking:
         headers: Mapping[str, str] | None = None,
         again: Again = "always",
         bearer: bool = True,
-        **params: str | int | None,
+        **params: str | int | Sequence[int] | None,
     ) -> Operation[T]:
-        """Send one request, with the token if ``bearer``, and read its answer as a ``kind``."""
+        """Send one request, with the token if ``bearer``, and read its answer as a ``kind``.
+
+        A sequence among ``params`` is a parameter that comes once for each of its items.
+        """
         sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         if body is not None:
             sent["content-type"] = content_type
@@ -119,7 +125,33 @@ def is_segment(text: str) -> bool:
     return text not in ("", ".", "..") and "/" not in text and len(text) <= MAX_PARAMETER_CHARS
 
 
-def _parameter(name: str, value: str | int) -> str:
+def rfc3339(at: datetime | None, field: str) -> str | None:
+    """The moment in UTC as the wire has it; ``InvalidInput`` for one without a time zone."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidInput.at(field, "must have a time zone")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def form(**members: str | int | None) -> bytes:
+    """The members that are not None as a form."""
+    try:
+        return urlencode(
+            {name: value for name, value in members.items() if value is not None}, errors="strict"
+        ).encode()
+    except UnicodeEncodeError:
+        raise InvalidInput.at("form.token", "is not valid Unicode") from None
+
+
+def flag(value: bool) -> str | None:
+    """A yes as forms and queries have it; a no is not sent."""
+    return "true" if value else None
+
+
+def _parameter(name: str, value: str | int | Sequence[int]) -> str | list[str]:
+    if not isinstance(value, str | int):
+        return [str(one) for one in value]
     text = str(value)
     if len(text) > MAX_PARAMETER_CHARS or not text.isprintable():  # half a surrogate pair is not printable either
         raise InvalidInput.at(f"query.{name}", f"must be at most {MAX_PARAMETER_CHARS} printable characters")

@@ -58,13 +58,16 @@ ONCE = Retries(attempts=1)
 
 
 class Request(Struct, frozen=True):
-    """What is to be sent; ``path`` follows the server's URL and has no query, which is in ``params``."""
+    """What is to be sent; ``path`` follows the server's URL and has no query, which is in ``params``.
+
+    A list there is a parameter that comes several times.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = {}
     body: bytes | None = None
-    params: Mapping[str, str] = {}
+    params: Mapping[str, str | list[str]] = {}
     again: Again = "always"
     timeout_seconds: float = 10.0
 

@@ -318,7 +318,7 @@ class _Call:
             self._answer = await app(
                 request.method,
                 unquote(path) if "%" in path else path,
-                urlencode(params, quote_via=quote).encode("ascii") if params else b"",
+                urlencode(params, doseq=True, quote_via=quote).encode("ascii") if params else b"",
                 [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()],
                 request.body or b"",
             )

@@ -1,4 +1,4 @@
-"""The operations about power: job tokens, admin keys, accounts, lifecycles, the audit, introspection and revocation.
+"""The operations about power: document tokens, admin keys, lifecycles, the audit, introspection and revocation.
 
 What a second try could spoil (a key is shown once, a request is made once) is not sent again once it was sent.
 """
@@ -6,14 +6,13 @@ What a second try could spoil (a key is shown once, a request is made once) is n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from datetime import datetime
+from typing import Any, Final
 
-from jobpass.client.asking import Asking, Stream, is_segment, items, of_job, to_body, to_json
+from jobpass.client.asking import FORM, Asking, Stream, form, is_segment, items, of_job, rfc3339, to_body, to_json
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.results import AuditEntry, AuditEntryPage, Introspection
-from jobpass.errors import InvalidInput, UnknownCredential, UnknownPrincipal
+from jobpass.errors import UnknownCredential
 from jobpass.wire import paths
 from jobpass.wire.power import (
     AdminKeyAnswer,
@@ -26,17 +25,12 @@ from jobpass.wire.power import (
     LifecycleList,
     LifetimeAnswer,
     NewAdminKey,
-    NewPassword,
-    NewUser,
     Nothing,
     Revocation,
     RotateRequest,
     TokenAnswer,
-    UserAnswer,
-    UserList,
 )
 
-FORM: Final = "application/x-www-form-urlencoded"
 FOLLOW_SECONDS: Final = 1.0
 
 
@@ -130,44 +124,6 @@ class Power(Asking):
         answer = yield from self._ask("GET", paths.ADMIN_LIFETIME, LifetimeAnswer)
         return answer.lifetime_seconds
 
-    def create_user(
-        self, email: str, password: str, role: Literal["author", "operator"] = "author"
-    ) -> Operation[UserAnswer]:
-        """Make an account."""
-        body = to_body(NewUser(email, password, role))
-        return (yield from self._ask("POST", paths.USERS, UserAnswer, body=body, again="unsent"))
-
-    def user(self, user_id: int) -> Operation[UserAnswer]:
-        """An account."""
-        return (yield from self._ask("GET", _of_user(paths.USER, user_id), UserAnswer))
-
-    def users(self, *, after: str | None = None, limit: int | None = None) -> Operation[UserList]:
-        """One page of accounts, in order of creation."""
-        return (yield from self._ask("GET", paths.USERS, UserList, after=after, limit=limit))
-
-    def iter_users(self, *, limit: int | None = None) -> Stream[UserAnswer]:
-        """All accounts, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.users(after=after, limit=limit)
-            yield from items(page.users)
-            after = page.next
-            if after is None:
-                return
-
-    def disable_user(self, user_id: int) -> Operation[UserAnswer]:
-        """Disable an account; all its tokens end at once, for good."""
-        return (yield from self._ask("POST", _of_user(paths.USER_DISABLE, user_id), UserAnswer))
-
-    def enable_user(self, user_id: int) -> Operation[UserAnswer]:
-        """Enable an account again; its old tokens stay dead."""
-        return (yield from self._ask("POST", _of_user(paths.USER_ENABLE, user_id), UserAnswer))
-
-    def set_password(self, user_id: int, password: str, present: str | None = None) -> Operation[UserAnswer]:
-        """Set a password, which ends the account's log-ins; for an own one, ``present`` is the one that holds now."""
-        path, body = _of_user(paths.USER_PASSWORD, user_id), to_body(NewPassword(password, present))
-        return (yield from self._ask("POST", path, UserAnswer, body=body, again="unsent"))
-
     def lifecycles(self) -> Operation[list[LifecycleAnswer]]:
         """The lifecycles that the server knows, as data."""
         answer = yield from self._ask("GET", paths.LIFECYCLES, LifecycleList)
@@ -194,8 +150,8 @@ class Power(Asking):
                 AuditEntryPage,
                 name=name,
                 principal=principal,
-                since=_rfc3339(since, "since"),
-                until=_rfc3339(until, "until"),
+                since=rfc3339(since, "since"),
+                until=rfc3339(until, "until"),
                 after=after,
                 limit=limit,
             )
@@ -227,7 +183,7 @@ class Power(Asking):
     def introspect(self, token: str) -> Operation[Introspection]:
         """What ``token`` is (RFC 7662); of one that is not active, or not this caller's business, only that."""
         return (
-            yield from self._ask("POST", paths.INTROSPECT, Introspection, body=_form(token=token), content_type=FORM)
+            yield from self._ask("POST", paths.INTROSPECT, Introspection, body=form(token=token), content_type=FORM)
         )
 
     def revoke(self, token: str) -> Operation[None]:
@@ -235,7 +191,7 @@ class Power(Asking):
 
         A document token ends by a new serial of its job, a token of an admin key with its key.
         """
-        yield from self._ask("POST", paths.REVOKE, Nothing, body=_form(token=token), content_type=FORM)
+        yield from self._ask("POST", paths.REVOKE, Nothing, body=form(token=token), content_type=FORM)
 
 
 def _request(use_case: str, storage: str, lifetime_seconds: int | None, scope: Mapping[str, Any] | None) -> bytes:
@@ -248,25 +204,3 @@ def _of_key(template: str, key_id: str) -> str:
     if not is_segment(key_id):
         raise UnknownCredential("There is no such admin key.", id=key_id)
     return paths.fill(template, id=key_id)
-
-
-def _of_user(template: str, user_id: int) -> str:
-    text = str(user_id)
-    if not is_segment(text):
-        raise UnknownPrincipal("There is no such account.", id=text)
-    return paths.fill(template, id=text)
-
-
-def _rfc3339(at: datetime | None, field: str) -> str | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise InvalidInput.at(field, "must have a time zone")
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _form(**members: str) -> bytes:
-    try:
-        return urlencode(members, errors="strict").encode()
-    except UnicodeEncodeError:
-        raise InvalidInput.at("form.token", "is not valid Unicode") from None

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from jobpass.errors import UnexpectedAnswer
+from jobpass.wire.credentials import Kin, Stopped, TouchedEvent, TouchedJob
+from jobpass.wire.platforms import PublicPlatform
 
 T = TypeVar("T")
 
@@ -109,6 +111,62 @@ class Introspection(Struct, frozen=True, kw_only=True):
     iat: int | None = None
     job: str | None = None
     scope: str | None = None
+
+
+class AuditTouch(Struct, frozen=True):
+    """One entry of the audit about what a token of a line did."""
+
+    at: datetime
+    name: str
+    credential: str | None
+    address: str | None
+    subject: str | None
+    data: Any
+
+
+class Containment(Struct, frozen=True, kw_only=True):
+    """What is known of a leaked token; ``stopped`` is what its end stopped, None if it was not ended by this.
+
+    ``living`` says whether it opened anything until now. ``jobs`` sum up ``counted`` events, of which ``events`` are
+    the first; ``more`` says that there are others. ``addresses`` says from where, with the number of times.
+    """
+
+    kind: str
+    credential: str
+    living: bool
+    user_id: int | None
+    email: str | None
+    label: str | None
+    job_uuid: str | None
+    issued_at: datetime | None
+    expires_at: datetime | None
+    ancestors: list[Kin]
+    descendants: list[Kin]
+    jobs: list[TouchedJob]
+    events: list[TouchedEvent]
+    audit: list[AuditTouch]
+    addresses: dict[str, int]
+    counted: int
+    more: bool
+    stopped: Stopped | None = None
+
+
+class Platform(PublicPlatform, frozen=True, kw_only=True):
+    """A platform, for who may use it. ``specs`` are its workers', with the operator's ``constraints`` before them."""
+
+    max_shots: int | None
+    max_duration: int | None
+    constraints: dict[str, Any]
+    specs: dict[str, Any]
+    perfs: dict[str, Any]
+    last_seen: datetime | None
+    retired_date: datetime | None
+
+
+class PlatformPage(Struct, frozen=True):
+    """The platforms that one may use."""
+
+    platforms: list[Platform]
 
 
 def read(body: bytes, kind: type[T]) -> T:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, structs
 
 from jobpass.authority.platforms import Draft, status_at
+from jobpass.errors import InvalidInput
 from jobpass.records import Platform
 from jobpass.server.body import read_told
 from jobpass.server.call import Call
@@ -109,6 +110,8 @@ def _changes(asked: NewPlatform | PlatformUpdate) -> dict[str, Any]:
         given["max_duration_seconds"] = given.pop("max_duration")
     if "constraints" in given:
         given["constraints"] = bytes(given["constraints"])
+        if not isinstance(to_python(given["constraints"], "json.constraints"), dict):
+            raise InvalidInput.at("json.constraints", "must be an object")
     if "maintenance" in given:
         maintenance: Maintenance | None = given.pop("maintenance")
         given["maintenance_start_at"] = _utc(maintenance.start_time if maintenance is not None else None)
