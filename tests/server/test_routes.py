@@ -258,6 +258,7 @@ async def test_no_row_of_the_table_is_left_out_here() -> None:
         "GET /api/platforms/public",
         "GET /api/platforms/{id}",
         "GET /api/tokens",
+        "GET /api/tokens/usage/report",
         "GET /api/tokens/{id}",
         "GET /api/users",
         "GET /api/users/{id}",

@@ -14,6 +14,7 @@ from jobpass.authority.standing import principal_of
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.records import Page, Principal, Profile, Role, Session
 from jobpass.tokens.access import Access
+from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -255,6 +256,8 @@ def check_profile(profile: Profile) -> None:
         text = getattr(profile, name)
         if len(text) > MAX_NAME_LENGTH or (text and not text.isprintable()):
             fields[f"json.{name}"] = [f"must have at most {MAX_NAME_LENGTH} printable characters"]
+        elif scrub(text) != text:
+            fields[f"json.{name}"] = ["holds a token; whoever reads it could use it"]
     bounds = {"priority": MAX_PRIORITY, "max_jobs_in_queue": MAX_JOBS, "max_concurrent_jobs": MAX_JOBS}
     for name, most in bounds.items():
         if not 0 <= getattr(profile, name) <= most:

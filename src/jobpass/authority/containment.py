@@ -159,7 +159,8 @@ class Containment:
         lineage: Lineage,
     ) -> Trace:
         touches, more = await self._touches(names, job)
-        entries = [entry for name in names[:PAGE] for entry in await self._entries(name)][:SHOWN_ENTRIES]
+        await self._audit.flush()
+        entries = (await self._store.list_audit(credentials=names, limit=SHOWN_ENTRIES)).items
         return Trace(
             kind=bearer.verified.kind,
             credential=bearer.credential,
@@ -186,11 +187,6 @@ class Containment:
             if after is None:
                 return found, False
         return found, True
-
-    async def _entries(self, name: str) -> list[AuditEntry]:
-        """What the audit knows of a credential, by its public name."""
-        await self._audit.flush()
-        return (await self._store.list_audit(credential=name, limit=SHOWN_ENTRIES)).items
 
     def _lives(self, bearer: Bearer, job: Job | None) -> bool:
         """Whether the token has not ended yet; an admin key lives as long as its record."""

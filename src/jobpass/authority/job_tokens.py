@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jobpass.authority.bookmarks import Bookmarks
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.policy import ACTIONS
 from jobpass.authority.standing import principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, InvalidToken, LimitExceeded, UnknownCredential
-from jobpass.records import Credential, EndedBy, Principal, Session, Terms
+from jobpass.records import Credential, EndedBy, Principal, Session, Terms, Usage
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Caveat, Platforms, earliest_expiry, moment
+from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import AccountStore
+    from jobpass.ports import Store
 
 DEFAULT_SECONDS: Final = 86_400
 MAX_SECONDS: Final = 10 * 366 * 86_400
 """Ten years, with every leap day that they could have."""
 DEFAULT_LABEL: Final = "unknown"
+MOST_REPORTED: Final = 1000
+"""Tokens in a report that names none."""
 MOST_KIN: Final = 10_000
 """Ancestors and descendants of a credential that are looked at."""
 
 Sessions = list[Session]  # named here: below, ``list`` is a method
+Usages = list[Usage]
 
 
 class Wanted(Struct, frozen=True):
@@ -49,7 +54,7 @@ class JobTokens:
     """What can be done with job tokens. An operator's login opens those of everybody, a job token only its own line."""
 
     def __init__(
-        self, store: AccountStore, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
+        self, store: Store, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
     ) -> None:
         self._store = store
         self._gate = gate
@@ -57,6 +62,7 @@ class JobTokens:
         self._issuing = issuing
         self._audit = audit
         self._clock = clock
+        self._bookmarks = Bookmarks()
 
     async def create(self, bearer: Bearer, wanted: Wanted) -> Issued:
         """A new job token, whose text is given this once, under all conditions of the token that asks.
@@ -105,15 +111,47 @@ class JobTokens:
             if user_id not in (None, own):
                 raise Denied(reasons=["the tokens of others are an operator's business"])
             user_id = own
+        of = (user_id, expired, revoked)
+        first = self._bookmarks.find(of, offset, at)
         found = await self._store.list_credentials(
-            "job", owner=user_id, living_at=None if expired else at, revoked=revoked, offset=offset, limit=limit
+            "job",
+            owner=user_id,
+            living_at=None if expired else at,
+            revoked=revoked,
+            first=first or 0,
+            offset=offset if first is None else 0,
+            limit=limit,
         )
+        if len(found) == limit:
+            self._bookmarks.leave(of, offset + limit, found[-1].credential.number + 1, at)
         return [self._counted(session) for session in found]
 
     async def show(self, bearer: Bearer, number: int) -> Session:
         """One of them; ``UnknownCredential`` for what is none, or is not the caller's."""
         self._admit(bearer, "tokens.read")
         return self._counted(await self._find(bearer, number))
+
+    async def usage(
+        self, bearer: Bearer, numbers: Iterable[int] | None, since: datetime | None, until: datetime | None
+    ) -> dict[int, Usages]:
+        """What was done with tokens, by number: with those named, or else with all of one's own that lists show.
+
+        Jobs count that were made from ``since`` on and before ``until``. ``InvalidInput`` if ``until`` comes first,
+        ``UnknownCredential`` as ``show``.
+        """
+        self._admit(bearer, "tokens.read")
+        if since is not None and until is not None and until < since:
+            raise InvalidInput.at("query.end_time", "comes before start_time")
+        if numbers is None:
+            own = principal_of(bearer).id
+            found = await self._store.list_credentials("job", owner=own, revoked=True, limit=MOST_REPORTED)
+            wanted = [one.credential.number for one in found]
+        else:
+            wanted = [(await self._find(bearer, number)).credential.number for number in dict.fromkeys(numbers)]
+        report: dict[int, Usages] = {number: [] for number in wanted}
+        for usage in await self._store.usage(wanted, since, until):
+            report[usage.token].append(usage)
+        return report
 
     async def update(
         self, bearer: Bearer, number: int, *, label: str | None = None, priority: int | None = None
@@ -243,6 +281,8 @@ def check(label: str | None, duration_seconds: int, terms: Terms) -> None:
     """``InvalidInput`` for a label, a duration or limits that no credential can have."""
     if label is not None and (not 1 <= len(label) <= 128 or not label.isprintable() or label != label.strip()):
         raise InvalidInput.at("json.label", "must have 1 to 128 printable characters, and no blanks around them")
+    if label is not None and scrub(label) != label:
+        raise InvalidInput.at("json.label", "holds a token; whoever reads it could use it")
     if not 1 <= duration_seconds <= MAX_SECONDS:
         raise InvalidInput.at("json.duration", f"must be 1 to {MAX_SECONDS} seconds")
     unknown = set(terms.actions or ()) - ACTIONS.keys()

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 OLD_TEXT_CHARS: Final = 16
 
 
-async def identify(call: Call, kinds: tuple[Kind, ...] = ()) -> Bearer:
+async def identify(call: Call, kinds: tuple[Kind, ...]) -> Bearer:
     """Who sends the request; ``InvalidToken``. A forged text is refused without any look-up.
 
-    If there are ``kinds``, a token of another one is ``WrongKind``.
+    A token of none of these ``kinds`` is ``WrongKind``.
     What looks like an old token of an imported job is one only on that job's routes.
     """
     credentials = call.authority.credentials
@@ -28,7 +28,7 @@ async def identify(call: Call, kinds: tuple[Kind, ...] = ()) -> Bearer:
     if len(call.text) == OLD_TEXT_CHARS and (job := _job_of(call)) and OLD_TEXT.fullmatch(call.text):
         return await call.authority.legacy_tokens.identify(call.text, job, call.address)
     verified = credentials.verify(call.text)
-    if kinds and verified.kind not in kinds:
+    if verified.kind not in kinds:
         raise WrongKind(f"A token of kind {verified.kind} is none on this route.")
     return await credentials.identify(verified, call.address)
 

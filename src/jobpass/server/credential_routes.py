@@ -87,6 +87,17 @@ _TOKENS: Final = (
     ),
     _token(
         "GET",
+        paths.TOKENS_USAGE,
+        tokens.usage,
+        "tells what was done with job tokens, by platform",
+        list[credentials.TokenUsageResponse],
+        query=("token_ids", "start_time", "end_time"),
+        repeated=("token_ids",),
+        refuses=(errors.UnknownCredential,),
+        statuses=NO_TOKEN,
+    ),
+    _token(
+        "GET",
         paths.TOKEN,
         tokens.show,
         "shows a job token",

@@ -17,6 +17,8 @@ from jobpass.wire.credentials import (
     Token,
     TokenGenerateResponse,
     TokenListed,
+    TokenUsageResponse,
+    TokenUsageUnit,
     TouchedEvent,
     TouchedJob,
 )
@@ -24,7 +26,7 @@ from jobpass.wire.credentials import (
 if TYPE_CHECKING:
     from jobpass.authority.containment import Contained, Trace
     from jobpass.authority.issuing import Issued
-    from jobpass.records import Credential, Event, Session
+    from jobpass.records import Credential, Event, Session, Usage
 
 
 def state(credential: Credential, at: datetime) -> str:
@@ -100,6 +102,12 @@ def token(session: Session, at: datetime) -> Token:
         actions=None if actions is None else list(actions),
         may_mint=one.terms.mints,
     )
+
+
+def used(number: int, usage: list[Usage]) -> TokenUsageResponse:
+    """What was done with one token."""
+    units = [TokenUsageUnit(one.platform, one.jobs, one.seconds) for one in usage]
+    return TokenUsageResponse(number, sum(one.jobs for one in usage), units)
 
 
 def api_key(credential: Credential, at: datetime, text: str | None = None) -> ApiKeyAnswer:

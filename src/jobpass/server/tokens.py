@@ -13,7 +13,7 @@ from jobpass.records import Terms
 from jobpass.server import present_tokens as present
 from jobpass.server.body import read_body, read_members
 from jobpass.server.call import Call
-from jobpass.server.query import boolean, integer, number_in
+from jobpass.server.query import boolean, integer, moment, number_in
 from jobpass.tokens.fingerprint import Fingerprint, fingerprint
 from jobpass.tokens.token import from_hex
 from jobpass.wire.credentials import (
@@ -33,6 +33,7 @@ from jobpass.wire.strict import decode
 
 LIMIT: Final = 1000
 LIMIT_MAX: Final = 10_000
+REPORTED_MAX: Final = 1000
 OFFSET_MAX: Final = 2**53
 
 _generate = msgspec.json.Decoder(TokenGenerateRequest)
@@ -75,6 +76,15 @@ async def list_tokens(call: Call) -> Raw:
     )
     at = call.authority.now()
     return Raw(_encode([present.listed(session, at) for session in found]))
+
+
+async def usage(call: Call) -> Raw:
+    """``GET /api/tokens/usage/report``: an array, as the contract has it."""
+    query = call.query
+    found = await call.authority.job_tokens.usage(
+        call.bearer, _numbers(query.get("token_ids")), moment(query, "start_time"), moment(query, "end_time")
+    )
+    return Raw(_encode([present.used(number, usage) for number, usage in found.items()]))
 
 
 async def show(call: Call) -> Token:
@@ -159,6 +169,16 @@ def _which(form: RevokeToken) -> int | str:
     if form.token_id is not None:
         return form.token_id
     return form.token or ""
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    """The numbers of a parameter that may come several times; None if it is absent or empty."""
+    if not text:
+        return None
+    parts = text.split(",")
+    if len(parts) > REPORTED_MAX or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        raise InvalidInput.at("query.token_ids", f"must be at most {REPORTED_MAX} whole numbers")
+    return [int(part) for part in parts]
 
 
 def _token_id(call: Call) -> int:

@@ -20,6 +20,7 @@ TOKENS_REVOKE: Final = "/api/tokens/revoke"
 TOKENS_REOPEN: Final = "/api/tokens/reopen"
 TOKENS_DELETE: Final = "/api/tokens/delete"
 TOKENS_DELETE_BY_IDS: Final = "/api/tokens/delete-by-ids"
+TOKENS_USAGE: Final = "/api/tokens/usage/report"
 TOKENS_CONTAIN: Final = "/api/tokens/contain"
 AUTH_TOKENS: Final = "/api/auth/tokens"
 AUTH_TOKEN: Final = "/api/auth/tokens/{id}"  # noqa: S105

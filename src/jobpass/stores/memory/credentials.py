@@ -56,6 +56,7 @@ class Credentials(Part):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
@@ -65,6 +66,7 @@ class Credentials(Part):
             one
             for one in self._credentials.values()
             if one.kind == kind
+            and one.number >= first
             and one.ended_by != "deleted"
             and (owner is None or one.owner == owner)
             and (living_at is None or one.expires_at is None or one.expires_at > living_at)

@@ -73,6 +73,7 @@ class Credentials(Part):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
@@ -82,7 +83,7 @@ class Credentials(Part):
             "living_at": None if living_at is None else to_microseconds(living_at),
             "unrevoked": None if revoked else True,
         }
-        bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": 0}
+        bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": first}
         if offset:
             place = self._rows(filtered("place_credential", _FILTERS, values), bindings)
             if not place:
