@@ -253,8 +253,8 @@ def test_an_api_key_is_made_read_listed_and_deleted(cloud: Cloud) -> None:
     assert told["key"] != key.api_key
     listed = {one.api_key_id: one for one in ApiKey.list_all(cloud.context, admin)}[key.api_key_id]
     assert (listed.label, listed.duration, listed.api_key) == (name, 600, "")
-    for ask, refused in (("me", errors.Denied), ("create_token", errors.InvalidToken), ("platforms", errors.Denied)):
-        with pytest.raises(refused):
+    for ask in ("me", "create_token", "platforms"):
+        with pytest.raises(errors.InvalidToken):
             getattr(cloud.context.client(key.token), ask)()
     key.delete(cloud.context, admin)
     assert (key.token, key.api_key_id, admin.api_key) == ("", -1, None)
