@@ -180,20 +180,27 @@ def lives(credential: Credential, at: datetime | None) -> bool:
     return at is None or credential.expires_at is None or credential.expires_at > at
 
 
-def numbered(label: str, taken: Callable[[str], bool]) -> str:
-    """``label``, or the same with a number behind it that is free, after few questions however many are taken."""
-    if not taken(label):
-        return label
+def numbered(taken: Callable[[int], bool], hint: int = 1) -> int:
+    """A number from 1 on that is free, after few questions however many are taken; ``hint`` is one given of late."""
+    if hint > 1 and not taken(hint + 1):
+        return hint + 1
+    if not taken(1):
+        return 1
     low, high = 1, 2
-    while taken(f"{label}-{high}"):
+    while taken(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if taken(f"{label}-{middle}"):
+        if taken(middle):
             low = middle
         else:
             high = middle
-    return f"{label}-{high}"
+    return high
+
+
+def with_number(label: str, number: int) -> str:
+    """The ``number``-th credential's label, where the first one's is ``label``."""
+    return label if number == 1 else f"{label}-{number}"
 
 
 def label_taken(label: str) -> AlreadyExists:

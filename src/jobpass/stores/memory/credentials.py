@@ -19,6 +19,7 @@ from jobpass.stores.rules import (
     numbered,
     read_cursor,
     unknown_credential,
+    with_number,
 )
 
 
@@ -181,7 +182,8 @@ class Credentials(Part):
             and one.id != credential.id
         }
         if renumber:
-            return replace(credential, label=numbered(credential.label, labels.__contains__))
+            number = numbered(lambda number: with_number(credential.label, number) in labels)
+            return replace(credential, label=with_number(credential.label, number))
         if credential.label in labels:
             raise label_taken(credential.label)
         return credential
