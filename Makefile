@@ -4,8 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.jobpass
 # Jobpass, and beside it what provides the import paths of its seeds: `pip install .` alone never brings them.
-SOURCES := --editable . --editable compat/datacatalog
-METADATA := pyproject.toml compat/datacatalog/pyproject.toml
+SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
+METADATA := pyproject.toml compat/datacatalog/pyproject.toml compat/steps/pyproject.toml
 
 .PHONY: demo test test-long mutation lint format bench clean
 
@@ -27,6 +27,7 @@ lint: $(STAMP)-lint        ## style, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --config importlinter.toml
 	$(BIN)/lint-imports --no-cache --config compat/datacatalog/importlinter.toml
+	$(BIN)/lint-imports --no-cache --config compat/steps/importlinter.toml
 
 format: $(STAMP)-lint
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""The kinds of object that a cloud has, one module each."""
