@@ -14,11 +14,13 @@ from uuid import uuid4
 from msgspec import Raw
 
 from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
+from jobpass.client.compute import Compute
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.files import Files
 from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
 from jobpass.client.webhooks import Webhooks
+from jobpass.client.workers import Workers
 from jobpass.errors import InvalidInput, UnknownPipeline
 from jobpass.lifecycle.resting import rests
 from jobpass.wire import paths
@@ -44,7 +46,7 @@ WATCH_GROWTH: Final = 1.5
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Flow(Power, Webhooks, Files):
+class Flow(Power, Webhooks, Files, Compute, Workers):
     """The operations, with the token that they use."""
 
     def with_token(self, token: Bearer) -> Flow:
