@@ -603,8 +603,11 @@ class WorkStore(Protocol):
         platform in the order of their names; nothing for one that was not used."""
         ...
 
-    async def add_blob(self, chunk: bytes, at: datetime) -> int:
-        """A new blob that begins with this chunk; its number. Nothing names it yet."""
+    async def add_blob(self, number: int, chunk: bytes, at: datetime) -> None:
+        """A new blob that begins with this chunk; ``number`` is drawn at random, 1 to 2**63 - 1. Nothing names it yet.
+
+        An ``apply`` whose change names it may be asked for in the same tick of the loop, after this.
+        """
         ...
 
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:

@@ -165,7 +165,7 @@ class Authority:
 
     def _join_work(self, gate: Gate) -> None:
         store, clock, randomness, signals = self._store, self._clock, self._randomness, self.signals
-        self.blobs = Blobs(store, clock)
+        self.blobs = Blobs(store, clock, randomness)
         self.submissions = Submissions(store, gate, self._keyring, clock, randomness, self.blobs, signals)
         self.compute = Compute(store, gate, clock, randomness, self.blobs, signals, self._holds, self._listeners)
         self.workers = Workers(store, gate, self._keyring, clock, randomness, self.blobs, signals, self._lease_seconds)

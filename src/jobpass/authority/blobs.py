@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from jobpass.authority.outcome import WHOLE_BYTES, ResultCheck
 from jobpass.errors import TooLarge, UnknownJob
@@ -14,7 +14,7 @@ from jobpass.records import Blob
 
 if TYPE_CHECKING:
     from jobpass.clock import Clock
-    from jobpass.ports import WorkStore
+    from jobpass.ports import Randomness, WorkStore
 
 CHUNK_BYTES: Final = 256 * 1024
 SWEPT_AFTER: Final = timedelta(hours=2)
@@ -23,23 +23,40 @@ SWEPT_AT_ONCE: Final = 64
 """Chunks; other writers wait for it."""
 
 Chunks = AsyncIterator[bytes]
+T = TypeVar("T")
+
+
+class Kept(NamedTuple):
+    """A text that is in the store once ``finish`` was called, too: with what names it, so that one write is enough."""
+
+    blob: Blob
+    finish: Callable[[], Awaitable[None]]
+
+    async def naming(self, write: Awaitable[T]) -> T:
+        """The answer of the ``write`` that names it, after the last of it is there."""
+        finished, answer = await asyncio.gather(self.finish(), write, return_exceptions=True)
+        for outcome in (finished, answer):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return answer  # type: ignore[return-value]  # it is no exception
 
 
 class Blobs:
     """Puts texts into the store under a number that no job names yet, and reads those that jobs name."""
 
-    def __init__(self, store: WorkStore, clock: Clock) -> None:
+    def __init__(self, store: WorkStore, clock: Clock, randomness: Randomness) -> None:
         self._store = store
         self._clock = clock
+        self._randomness = randomness
 
-    async def put(self, text: bytes) -> Blob:
+    async def put(self, text: bytes) -> Kept:
         """Keep a text that is in memory, and is not empty."""
-        blob = await self._keep(_pieces(text), len(text))
-        if blob is None:
+        kept = await self._keep(_pieces(text), len(text))
+        if kept is None:
             raise ValueError("there is nothing to keep")
-        return blob
+        return kept
 
-    async def receive(self, chunks: Chunks, most: int) -> Blob | None:
+    async def receive(self, chunks: Chunks, most: int) -> Kept | None:
         """Keep a result as it comes; None for an empty one. ``TooLarge`` beyond ``most`` bytes, ``InvalidInput`` for
         what is no result; what was kept by then is swept."""
         return await self._keep(_checked(chunks), most)
@@ -69,19 +86,28 @@ class Blobs:
         if size != blob.size:  # deleted meanwhile: whoever reads must not take it for all
             raise UnknownJob("")
 
-    async def _keep(self, chunks: Chunks, most: int) -> Blob | None:
-        digest, size, number, place = hashlib.sha256(), 0, 0, 0
+    async def _keep(self, chunks: Chunks, most: int) -> Kept | None:
+        """All but the last chunk is written when this returns."""
+        number = int.from_bytes(self._randomness(8), "big") >> 1 or 1
+        digest, size, place, last = hashlib.sha256(), 0, -1, b""
         async for chunk in _even(chunks):
             size += len(chunk)
             if size > most:
                 raise TooLarge(f"There are more than {most} bytes.", limit_bytes=most)
             digest.update(chunk)
-            if place == 0:
-                number = await self._store.add_blob(chunk, self._clock.now())
-            else:
-                await self._store.extend_blob(number, place, chunk)
-            place += 1
-        return Blob(number, size, digest.hexdigest()) if place else None
+            if place >= 0:
+                await self._write(number, place, last)
+            place, last = place + 1, chunk
+        if place < 0:
+            return None
+        blob = Blob(number, size, digest.hexdigest())
+        return Kept(blob, lambda: self._write(number, place, last))
+
+    async def _write(self, number: int, place: int, chunk: bytes) -> None:
+        if place == 0:
+            await self._store.add_blob(number, chunk, self._clock.now())
+        else:
+            await self._store.extend_blob(number, place, chunk)
 
 
 async def _pieces(text: bytes) -> Chunks:

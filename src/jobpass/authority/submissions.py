@@ -90,13 +90,12 @@ class Submissions:
         work = self._work(bearer, platform, asked, summarise(asked.payload))
         uuid = ids.random_uuid(self._randomness(16)) if key is None else _derived(principal_of(bearer).id, key)
         standing = None if key is None else await self._store.find_job(uuid)
-        if standing is None or standing.work is None:
-            await self._check_process(bearer, asked.process_id)
-            payload = await self._blobs.put(asked.payload)
-        else:
-            payload = standing.work.payload
         digest = None if key is None else _digest(asked)
-        return await self._queue(bearer, uuid, replace(work, payload=payload, asked=digest), at)
+        if standing is not None and standing.work is not None:
+            return await self._queue(bearer, uuid, replace(work, payload=standing.work.payload, asked=digest), at)
+        await self._check_process(bearer, asked.process_id)
+        kept = await self._blobs.put(asked.payload)
+        return await kept.naming(self._queue(bearer, uuid, replace(work, payload=kept.blob, asked=digest), at))
 
     async def rerun(
         self,
@@ -125,9 +124,11 @@ class Submissions:
         )  # fmt: skip
         summary = Summary(old.command, old.max_shots, old.max_samples, old.iterations)
         work = self._work(bearer, platform, asked, summary if payload is None else summarise(payload))
-        kept = old.payload if payload is None else await self._blobs.put(payload)
-        fresh = ids.random_uuid(self._randomness(16))
-        return await self._queue(bearer, fresh, replace(work, payload=kept, rerun_from=uuid), at)
+        work, fresh = replace(work, rerun_from=uuid), ids.random_uuid(self._randomness(16))
+        if payload is None:
+            return await self._queue(bearer, fresh, replace(work, payload=old.payload), at)
+        kept = await self._blobs.put(payload)
+        return await kept.naming(self._queue(bearer, fresh, replace(work, payload=kept.blob), at))
 
     def _work(self, bearer: Bearer, platform: Platform, asked: Asked, summary: Summary) -> Work:
         """What is asked for, if the platform allows it; without its payload."""

@@ -66,7 +66,7 @@ class WorkJudges:
             allowed = self._gate.admit(bearer, access)
             if job is None:
                 change = self._gate.record(wanted, wanted.state, allowed, event, new=True)
-                return replace(change, details=Details(generated_by=(work.platform_id,)), most=most)
+                return replace(change, details=Details(), most=most)
             if job.owner != wanted.owner or job.work is None:
                 raise JobExists("This job exists already and belongs to somebody else.", uuid=job.uuid)
             if work.asked is None or job.work.asked != work.asked:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.blobs import Blobs, Chunks
+from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
 from jobpass.authority.standing import session_of
@@ -154,18 +154,19 @@ class Workers:
         self, bearer: Bearer, uuid: str, results: Chunks, most: int, results_type: str | None, shots: int | None
     ) -> Job:
         """The work is done: ``results`` is the text of a JSON object, at most ``most`` bytes."""
-        blob = await self._blobs.receive(results, most)
-        if blob is None:
+        kept = await self._blobs.receive(results, most)
+        if kept is None:
             raise InvalidInput.at("json.results", "is required")
-        sets = {"results": blob, "results_type": results_type, "shots": shots, "progress": 1.0}
-        data = {"results": told(blob), "results_type": results_type, "shots": shots}
-        return await self._end(bearer, uuid, "complete", data, sets)
+        sets = {"results": kept.blob, "results_type": results_type, "shots": shots, "progress": 1.0}
+        data = {"results": told(kept.blob), "results_type": results_type, "shots": shots}
+        return await self._end(bearer, uuid, "complete", data, sets, kept)
 
     async def canceled(self, bearer: Bearer, uuid: str, results: Chunks, most: int, results_type: str | None) -> Job:
         """The work was stopped, as was asked for; what it had by then may come along."""
-        blob = await self._blobs.receive(results, most)
+        kept = await self._blobs.receive(results, most)
+        blob = None if kept is None else kept.blob
         sets = {"results": blob, "results_type": results_type}
-        return await self._end(bearer, uuid, "canceled", {"results": told(blob)}, sets)
+        return await self._end(bearer, uuid, "canceled", {"results": told(blob)}, sets, kept)
 
     async def fail(self, bearer: Bearer, uuid: str, code: str, message: str) -> Job:
         """The work ended without success."""
@@ -219,20 +220,35 @@ class Workers:
         narrow = (Actions(("jobs.work",)), Events(REPORTS), ExpiresAt(ends))
         return mint_document(self._keyring, job.kid, job.uuid, serial, narrow)
 
-    async def _end(self, bearer: Bearer, uuid: str, event: Reported, data: Any, sets: Mapping[str, Any]) -> Job:
+    async def _end(
+        self,
+        bearer: Bearer,
+        uuid: str,
+        event: Reported,
+        data: Mapping[str, Any],
+        sets: Mapping[str, Any],
+        kept: Kept | None = None,
+    ) -> Job:
         ends = {"ended_at": self._clock.now(), "leased_until": None}
-        job = await self._report(bearer, uuid, event, data, {**sets, **ends})
+        job = await self._report(bearer, uuid, event, data, {**sets, **ends}, kept)
         # Whoever owns it has room for another one.
         if job.work is not None:
             self._signals.publish(f"queue:{job.work.platform}")
         return job
 
     async def _report(
-        self, bearer: Bearer, uuid: str, event: Reported, data: Mapping[str, Any], sets: Mapping[str, Any]
+        self,
+        bearer: Bearer,
+        uuid: str,
+        event: Reported,
+        data: Mapping[str, Any],
+        sets: Mapping[str, Any],
+        kept: Kept | None = None,
     ) -> Job:
         await self.standing(bearer, uuid)
         judge = self._judges.report(bearer, uuid, self._event_uuid(), self._clock.now(), Report(event, data, sets))
-        outcome = await self._store.apply(uuid, judge)
+        write = self._store.apply(uuid, judge)
+        outcome = await (write if kept is None else kept.naming(write))
         assert isinstance(outcome, Change)
         assert outcome.after is not None
         if outcome.event is not None:
