@@ -11,13 +11,14 @@ import pytest
 from jobpass.authority.blobs import SWEPT_AFTER
 from jobpass.authority.platforms import Draft
 from jobpass.authority.work_judges import MAX_ATTEMPTS, WORKER_LOST
-from jobpass.authority.workers import LEASE_SECONDS
+from jobpass.authority.workers import LEASE_SECONDS, POLLS_EACH
 from jobpass.errors import (
     Denied,
     IllegalTransition,
     InvalidInput,
     RevokedToken,
     TooLarge,
+    TooMany,
     UnknownJob,
     UnknownPlatform,
 )
@@ -46,6 +47,16 @@ async def test_a_worker_that_waits_has_a_job_at_once(yard: Yard) -> None:
     assert time.perf_counter() - started < 0.05
     assert leased is not None
     assert leased.job.uuid == job.uuid
+
+
+async def test_no_more_wait_with_one_key_than_may(yard: Yard) -> None:
+    waiting = [asyncio.create_task(yard.lease(f"w{n}", 0.5)) for n in range(POLLS_EACH)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(TooMany):
+        await yard.lease(wait_seconds=0.5)
+    assert await yard.lease() is None  # who does not wait is in nobody's way
+    assert await asyncio.gather(*waiting) == [None] * POLLS_EACH
+    assert await yard.lease(wait_seconds=0.01) is None
 
 
 async def test_two_workers_never_have_one_job(yard: Yard) -> None:

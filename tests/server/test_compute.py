@@ -168,6 +168,8 @@ async def test_what_is_asked_for_wrongly_is_a_clear_refusal_and_makes_nothing(qu
         ({"max_duration": True}, 422, "max_duration"),
         ({"job_name": "x" * 100_000}, 422, "job_name"),
         ({"process_id": ""}, 422, "process_id"),
+        ({"job_name": "jp_job_AAAAAAAAAAAAAAAA"}, 422, "token"),
+        ({"payload": {"command": "probs", "key": "jp_doc_AAAAAAAAAAAAAAAA"}}, 422, "token"),
         ({"job_group_name": {"$ne": None}}, 422, "job_group_name"),
     ):
         answer = await quick.post("/api/job", json=JOB | changed)

@@ -38,7 +38,7 @@ from jobpass.authority.submissions import Submissions
 from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
 from jobpass.authority.webhooks import Webhooks
-from jobpass.authority.workers import LEASE_SECONDS, Workers
+from jobpass.authority.workers import LEASE_SECONDS, POLLS, POLLS_EACH, Workers
 from jobpass.ids import namespace
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
@@ -98,6 +98,7 @@ class Authority:
         self.signals = Hub(store.commits_elsewhere)
         self._holds = Holds()
         self._listeners = Holds(most_each=LISTENERS_EACH)
+        self._polls = Holds(POLLS, POLLS_EACH)
         self.lifecycles = lifecycles
         self._join(keyring)
 
@@ -168,7 +169,9 @@ class Authority:
         self.blobs = Blobs(store, clock, randomness)
         self.submissions = Submissions(store, gate, self._keyring, clock, randomness, self.blobs, signals)
         self.compute = Compute(store, gate, clock, randomness, self.blobs, signals, self._holds, self._listeners)
-        self.workers = Workers(store, gate, self._keyring, clock, randomness, self.blobs, signals, self._lease_seconds)
+        self.workers = Workers(
+            store, gate, self._keyring, clock, randomness, self.blobs, signals, self._polls, self._lease_seconds
+        )
 
     def imports(self, options: Options) -> Imports:
         """An import of a seed system's catalogue; for who holds the installation, not for bearers."""

@@ -16,7 +16,7 @@ from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
 from jobpass.authority.standing import session_of
 from jobpass.authority.work_judges import REQUEUED, Lease, Report, WorkJudges, lease_end, told
-from jobpass.errors import InvalidInput, RevokedToken, UnknownJob, UnknownPlatform
+from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
 from jobpass.records import Change, Job, Platform, Work
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, ExpiresAt
@@ -25,6 +25,7 @@ from jobpass.tokens.mint import mint_document
 if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
+    from jobpass.authority.holds import Holds
     from jobpass.clock import Clock
     from jobpass.ports import Randomness, Signals, Store
     from jobpass.tokens.keyring import Keyring
@@ -37,6 +38,10 @@ HEARTBEAT_SECONDS: Final = 10
 """How often a worker says that it is there."""
 MAX_SPECS_BYTES: Final = 256 * 1024
 MAX_INTERMEDIATE_BYTES: Final = 16 * 1024
+POLLS: Final = 2048
+"""Workers that wait for a job at a time."""
+POLLS_EACH: Final = 256
+"""Of one API key's."""
 LAPSED_AT_ONCE: Final = 256
 REPORTS: Final = ("update", "complete", "fail", "canceled", "requeue")
 """The events that a worker may send."""
@@ -68,6 +73,7 @@ class Workers:
         randomness: Randomness,
         blobs: Blobs,
         signals: Signals,
+        polls: Holds,
         lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._store = store
@@ -78,6 +84,7 @@ class Workers:
         self._randomness = randomness
         self._blobs = blobs
         self._signals = signals
+        self._polls = polls
         self.lease_seconds = lease_seconds
 
     async def heartbeat(
@@ -105,11 +112,16 @@ class Workers:
     async def next(self, bearer: Bearer, worker: str, platforms: tuple[str, ...], wait_seconds: float) -> Leased | None:
         """The job that waits first for one of these platforms; None if there is none within ``wait_seconds``.
 
-        Raises ``UnknownPlatform``, and ``Denied`` for a platform that the key is not for.
+        Raises ``UnknownPlatform``, ``Denied`` for a platform that the key is not for, ``TooMany`` if too many wait
+        with one key.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
-        with self._signals.listen([f"queue:{name}" for name in platforms]) as listener:
+        asker = session_of(bearer).credential.id
+        if wait_seconds > 0 and not self._polls.may(asker, loop.time()):
+            raise TooMany("Too many wait for a job with this API key.", retry_after_seconds=1)
+        topics = [f"queue:{name}" for name in platforms]
+        with self._polls.holding(asker), self._signals.listen(topics) as listener:
             while True:
                 usable = await self._usable(bearer, platforms)
                 if usable and await self._store.waiting_on(usable):

@@ -11,7 +11,7 @@ from jobpass.authority.submissions import Asked
 from jobpass.errors import InvalidInput, UnknownJob
 from jobpass.ids import is_uuid
 from jobpass.server import present_work as present
-from jobpass.server.body import read_body
+from jobpass.server.body import read_told
 from jobpass.server.call import Call, Streamed
 from jobpass.server.jobs import idempotency_key
 from jobpass.server.query import MAX_SEQUENCE, integer, limit, moment
@@ -45,7 +45,7 @@ async def create(call: Call) -> JobId:
     """``POST /api/jobs``"""
     key = idempotency_key(call)
     call.body_limit_bytes = call.limits.payload_bytes + BESIDE_BYTES
-    asked = decode(await read_body(call), _create)
+    asked = decode(await read_told(call), _create)
     wanted = Asked(
         payload=_payload(call, asked.payload),
         name=asked.job_name,
@@ -64,7 +64,7 @@ async def create(call: Call) -> JobId:
 async def rerun(call: Call) -> JobId:
     """``POST /api/jobs/{id}/rerun``: the body may be absent."""
     call.body_limit_bytes = call.limits.payload_bytes + BESIDE_BYTES
-    body = await read_body(call)
+    body = await read_told(call)
     asked = decode(body, _rerun) if body else RerunJob()
     job = await call.authority.submissions.rerun(
         call.bearer,
