@@ -24,6 +24,7 @@ NAMES = (
     "compat_store",
     "import",
     "index",
+    "compute",
 )
 
 

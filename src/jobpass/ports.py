@@ -6,7 +6,7 @@ Every method raises ``StoreUnavailable`` when the record cannot be read or writt
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -603,8 +603,11 @@ class WorkStore(Protocol):
         platform in the order of their names; nothing for one that was not used."""
         ...
 
-    async def add_blob(self, chunk: bytes, at: datetime) -> int:
-        """A new blob that begins with this chunk; its number. Nothing names it yet."""
+    async def add_blob(self, number: int, chunk: bytes, at: datetime) -> None:
+        """A new blob that begins with this chunk; ``number`` is drawn at random, 1 to 2**63 - 1. Nothing names it yet.
+
+        An ``apply`` whose change names it may be asked for in the same tick of the loop, after this.
+        """
         ...
 
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
@@ -625,15 +628,23 @@ class WorkStore(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Somebody who waits for something to happen."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Return once it happens, or has since this was asked before; False after ``seconds``."""
+        ...
+
+
 class Signals(Protocol):
     """Wakes those who wait for something to happen, by its topic: ``job:UUID``, ``queue:PLATFORM``."""
 
     def publish(self, topic: str) -> None:
-        """It happened: whoever waits for it looks again."""
+        """It happened: whoever listens looks again."""
         ...
 
-    async def wait(self, topics: Collection[str], seconds: float) -> bool:
-        """Return once one of these happens; False after ``seconds``. It may return for nothing."""
+    def listen(self, topics: Collection[str]) -> AbstractContextManager[Listener]:
+        """Listen while the context lasts, also to what other processes write; ``TooMany`` if too many do."""
         ...
 
 

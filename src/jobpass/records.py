@@ -35,8 +35,8 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
     submission that may be repeated. ``progress`` goes from 0 to 1.
 
     ``lease`` (64 random bits) is named by the token of the worker that has the job, until ``leased_until`` unless it
-    renews that; ``worker`` is what it calls itself, ``worker_key`` the number of its API key. ``attempts`` counts the
-    leases.
+    renews that; ``worker`` is what it calls itself, ``worker_key`` the id of its API key. ``attempts`` counts
+    the leases.
     """
 
     platform: str
@@ -58,7 +58,7 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
     asked: str | None = None
     attempts: int = 0
     worker: str | None = None
-    worker_key: int | None = None
+    worker_key: str | None = None
     lease: int | None = None
     leased_until: datetime | None = None
     started_at: datetime | None = None

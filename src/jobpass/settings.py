@@ -117,6 +117,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Networks (CIDR) to which webhooks may lead beside public addresses, and also without TLS."""
     webhook_retry_seconds: Annotated[tuple[_Pause, ...], Meta(max_length=32)] = WEBHOOK_RETRY_SECONDS
     """Between the attempts of a delivery; after the last one it is given up."""
+    payload_limit_bytes: Annotated[int, Meta(ge=1024, le=16 * _MEBIBYTE)] = 4 * _MEBIBYTE
+    """What the payload of a compute job may have."""
+    result_limit_bytes: Annotated[int, Meta(ge=1024, le=1024 * _MEBIBYTE)] = 64 * _MEBIBYTE
+    """What the results of a compute job may have."""
+    status_hold_seconds: Annotated[float, Meta(ge=0, le=5)] = 2.0
+    """So long the answer about a compute job that has not ended may be held until it has; 0: never."""
+    lease_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+    """So long a worker has a compute job without saying anything of it."""
 
     def shown(self) -> dict[str, Any]:
         """The settings in plain values, to be shown and recorded: without the options of archives."""

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import jobpass
@@ -72,6 +73,31 @@ def test_watch_follows_and_tells_a_bad_end(logged_in: Any, job: dict[str, Any]) 
     assert "FAILED" in said
     assert "\x1b" not in said
     assert process.returncode == 1
+
+
+def test_watch_follows_a_job_in_a_queue(logged_in: Any, installation: Any, operator: Any) -> None:
+    by_operator = {"authorization": f"Bearer {operator.token}"}
+    with httpx2.Client(base_url=installation.url, headers=by_operator) as http:
+        http.post("/api/platforms", json={"name": "sim:watched"}).raise_for_status()
+        key = http.post("/api/apikeys", json={"platforms": ["sim:watched"]}).raise_for_status().json()["key"]
+    with jobpass.Client(installation.url, key) as worker:
+        for end, code in ((worker.fail_job, 1), (lambda job: worker.complete_job(job, b"{}"), 0)):
+            uuid = operator.submit("sim:watched", {"command": "x"})
+            process = logged_in.start("job", "watch", uuid)
+            assert "create" in process.stdout.readline()
+            job = worker.next_job("w1", ["sim:watched"], wait_seconds=0)
+            assert "lease" in process.stdout.readline()
+            end(job)
+            said, trouble = process.communicate(timeout=20)
+            assert process.returncode == code, trouble
+            assert said.count("\n") == 1
+    plain = operator.create_job(operator.create_pipeline(
+        {"id": "q", "name": "Q", "components": [], "processing_levels": []}
+    )["uuid"], {"of": "no queue"}, lifecycle="compute")  # fmt: skip
+    process = logged_in.start("job", "watch", plain.uuid)
+    assert "create" in process.stdout.readline()
+    operator.send(plain.uuid, "cancel")
+    assert "canceled" in process.communicate(timeout=20)[0]
 
 
 def test_watch_can_be_interrupted(logged_in: Any, job: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from jobpass.server.routes import ROUTES
 from jobpass.wire import paths
 from support.catalogue import Catalogue, lines, old_token
 from support.importing import bring
-from support.samples import PUBLIC, finished, make_things, send
+from support.samples import PUBLIC, finished, make_things, presented, send
 from support.site import Owned, Site
 
 OPERATORS = ("/api/users", "/api/audit", "/metrics", "/api/apikeys", "/api/platforms")
@@ -38,7 +38,7 @@ async def test_the_samples_are_sound(site: Site, route: Route) -> None:
     elif route.template.startswith(OPERATORS) or route.template.endswith(("/approve", "/deny")):
         token = things.olga
     else:
-        token = things.ann
+        token = presented(route, things)
     if route.template.endswith("/collect"):
         approval = {"request_hash": things.key_hash}
         await site.ask("POST", f"/api/admin-keys/{things.key_id}/approve", token=things.olga, json=approval)
@@ -58,7 +58,8 @@ async def test_nothing_opens(site: Site, request: pytest.FixtureRequest) -> None
     before = await site.standing(things.job, things.ann), await site.store.find_job(document["uuid"])
     request.getfixturevalue("deny_all")
     for route in ROUTES:
-        tokens = [(things, token) for token in (things.ann, things.olga, things.job.token, admin)]
+        holders = (things.api_key, things.leased.token, things.stopping.token)
+        tokens = [(things, token) for token in (things.ann, things.olga, things.job.token, admin, *holders)]
         for among, token in (*tokens, (imported, imported.job.token)):
             answer = await send(site, route, among, token)
             if route.template in PUBLIC:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
@@ -98,6 +99,13 @@ def pipeline(uuid="pipe", **fields):
     """A pipeline."""
     plain = {"name": "a pipeline", "body": b'{"id":"a"}', "owner": 1, "created_at": AT, "updated_at": AT}
     return Pipeline(uuid=uuid, **(plain | fields))
+
+
+async def blob(store, chunk, at):
+    """A new blob; its number."""
+    number = secrets.randbelow(2**63 - 1) + 1
+    await store.add_blob(number, chunk, at)
+    return number
 
 
 def work(payload=1, **fields):

@@ -28,7 +28,7 @@ async def submit(store, kit, people):
     """Makes a job that waits: (uuid, …) → the job."""
 
     async def make(uuid, **fields):
-        blob = await store.add_blob(b"{}", kit.AT)
+        blob = await kit.blob(store, b"{}", kit.AT)
         return (await store.apply(uuid, kit.submit(uuid, blob, **fields))).after
 
     return make
@@ -90,7 +90,7 @@ async def test_of_many_who_ask_at_once_each_gets_another_job(store, kit, submit)
 
 
 async def test_what_is_made_and_what_asks_in_one_tick_meet(store, kit, submit):
-    blob = await store.add_blob(b"{}", kit.AT)
+    blob = await kit.blob(store, b"{}", kit.AT)
     made, taken = await asyncio.gather(
         store.apply("x", kit.submit("x", blob, owner=3)), store.apply_next(PLATFORMS, kit.lease())
     )
@@ -113,7 +113,7 @@ async def test_a_judge_that_refuses_leaves_the_job_where_it_is(store, kit, submi
 
 async def test_nobody_gets_more_into_the_queue_than_may_be(store, kit, submit):
     await submit("a", most=2)
-    blob = await store.add_blob(b"{}", kit.AT)
+    blob = await kit.blob(store, b"{}", kit.AT)
     many = await asyncio.gather(
         *(store.apply(f"n{n}", kit.submit(f"n{n}", blob, most=2)) for n in range(5)), return_exceptions=True
     )
@@ -132,7 +132,7 @@ async def test_nobody_gets_more_into_the_queue_than_may_be(store, kit, submit):
 async def test_what_a_job_carries_is_read_as_it_was_written(store, kit, submit):
     made = await submit("a", name="ü", lease=2**64 - 1, intermediate=b'{"a":1}', started_at=kit.AT, progress=0.25)
     assert await store.find_job("a") == made
-    result = Blob(await store.add_blob(b"[]", kit.AT), 2, "ff")
+    result = Blob(await kit.blob(store, b"[]", kit.AT), 2, "ff")
     change = await store.apply("a", kit.move("complete", "completed", results=result, ended_at=kit.AT))
     assert await store.find_job("a") == change.after
     assert change.after.work.results == result
@@ -203,10 +203,12 @@ async def test_a_process_id_belongs_to_who_used_it_first(store, submit):
 
 
 async def test_a_blob_is_read_in_its_chunks(store, kit):
-    number = await store.add_blob(b"one", kit.AT)
+    number = await kit.blob(store, b"one", kit.AT)
     await store.extend_blob(number, 1, b"two")
     assert [await store.read_blob(number, place) for place in range(3)] == [b"one", b"two", None]
     assert await store.read_blob(number + 1, 0) is None
+    with pytest.raises(Exception, match=r"(?i)taken|constraint"):
+        await store.add_blob(number, b"x", kit.AT)
     with pytest.raises(Conflict):
         await store.extend_blob(number + 1, 0, b"x")
 
@@ -215,7 +217,7 @@ async def test_what_nobody_names_is_swept_and_what_is_named_is_not(store, kit, s
     later = kit.AT + timedelta(seconds=1)
     kept = (await submit("a")).work.payload.number
     shared = await store.apply("rerun", kit.submit("rerun", kept))
-    loose, young = await store.add_blob(b"x", kit.AT), await store.add_blob(b"x", later)
+    loose, young = await kit.blob(store, b"x", kit.AT), await kit.blob(store, b"x", later)
     await store.extend_blob(loose, 1, b"y")
     assert await store.sweep_blobs(later, 1) == 1
     assert await store.sweep_blobs(later, 9) == 1
@@ -231,7 +233,7 @@ async def test_what_nobody_names_is_swept_and_what_is_named_is_not(store, kit, s
 
 async def test_no_event_names_a_blob_that_was_swept(store, kit, submit):
     await submit("a")
-    gone = await store.add_blob(b"x", kit.AT)
+    gone = await kit.blob(store, b"x", kit.AT)
     await store.sweep_blobs(kit.AT + timedelta(seconds=1), 9)
     with pytest.raises(Conflict):
         await store.apply("b", kit.submit("b", gone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -82,8 +83,8 @@ class Asker:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
-            if not chunks:
-                return {"type": "http.disconnect"}
+            if not chunks:  # the client is there, and waits for its answer
+                await asyncio.get_running_loop().create_future()
             chunk = chunks.pop(0)
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 

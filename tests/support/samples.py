@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jobpass.records import Change, Job
+from jobpass.records import Change, Job, Profile
 from jobpass.server.route import Route
 from jobpass.wire import paths
 from support.asgi import Answer
@@ -23,7 +23,8 @@ WEBHOOK_URL = "http://127.0.0.1:9/"
 
 class Things(NamedTuple):
     """What there is in a site: an author's and an operator's login token; her job, request for a key, webhook and job
-    tokens (one of them revoked); the operator's API keys (likewise) and the platform ``sim:local``."""
+    tokens (one of them revoked); the operator's API keys (likewise) and the platform ``sim:local``, with her compute
+    jobs: one that has ended, one that waits, and two that a worker has, the second of which is to be canceled."""
 
     ann: str
     olga: str
@@ -37,6 +38,11 @@ class Things(NamedTuple):
     revoked_id: int
     api_key_id: int
     revoked_key_id: int
+    api_key: str
+    ended: str
+    waiting: str
+    leased: Owned
+    stopping: Owned
 
 
 async def make_things(site: Site) -> Things:
@@ -49,11 +55,44 @@ async def make_things(site: Site) -> Things:
     token, revoked = [(await site.ask("POST", "/api/tokens", token=ann, json={})).json() for _ in range(2)]
     ended = {"token_id": str(revoked["token_id"])}
     assert (await site.ask("POST", "/api/tokens/revoke", token=ann, form=ended)).status == 200
-    keys = [(await site.ask("POST", "/api/apikeys", token=olga, json={})).json()["id"] for _ in range(2)]
+    made_keys = [(await site.ask("POST", "/api/apikeys", token=olga, json={})).json() for _ in range(2)]
+    keys, api_key = [one["id"] for one in made_keys], made_keys[0]["key"]
     assert (await site.ask("POST", f"/api/apikeys/{keys[1]}/revoke", token=olga)).status == 200
     assert (await site.ask("POST", "/api/platforms", token=olga, json={"name": "sim:local"})).status in (200, 409)
     made = ann, olga, job, await site.pipeline(ann), key["id"], key["request_hash"], hook["id"]
-    return Things(*made, token["token_id"], token["token"], revoked["token_id"], *keys)
+    work = await make_work(site, ann, api_key)
+    return Things(*made, token["token_id"], token["token"], revoked["token_id"], *keys, api_key, *work)
+
+
+WORK = {"job_name": "probs", "payload": {"command": "probs"}, "platform_name": "sim:local"}
+NEXT = {"worker_id": "w1", "platforms": ["sim:local"]}
+
+
+async def make_work(site: Site, owner: str, api_key: str) -> tuple[str, str, Owned, Owned]:
+    """Compute jobs of the owner's: ended, waiting, with a worker, and with one that is to stop."""
+    principal = (await site.ask("GET", "/api/me", token=owner)).json()["user_id"]
+    many = Profile(max_jobs_in_queue=100_000, max_concurrent_jobs=100_000)
+    await site.store.change_principal(principal, lambda one: replace(one, profile=many))
+    held = []
+    for _ in range(3):
+        assert (await site.ask("POST", "/api/jobs", token=owner, json=WORK)).status == 200
+        job = (await site.ask("POST", "/api/workers/jobs/next", token=api_key, json=NEXT)).json()["job"]
+        held.append(Owned(job["job_id"], job["token"]))
+    ended, leased, stopping = held
+    path = f"/api/workers/jobs/{ended.uuid}/complete"
+    assert (await site.ask("POST", path, token=ended.token, json={"a": 1})).status == 200
+    assert (await site.ask("POST", f"/api/jobs/{stopping.uuid}/cancel", token=owner)).status == 200
+    waiting = (await site.ask("POST", "/api/jobs", token=owner, json=WORK)).json()["job_id"]
+    return ended.uuid, waiting, leased, stopping
+
+
+def presented(route: Route, things: Things) -> str:
+    """What opens a route of compute jobs or of workers."""
+    if "apikey" in route.kinds:
+        return things.api_key
+    if route.kinds == ("document",):
+        return (things.stopping if route.template == paths.WORKER_CANCELED else things.leased).token
+    return things.ann
 
 
 def sample(route: Route, things: Things) -> tuple[str, Any]:
@@ -61,7 +100,10 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
     segment = {"jobs": things.job.uuid, "pipelines": things.pipeline, "admin_keys": things.key_id, "accounts": "1"}
     segment |= {"webhooks": things.webhook, "files": things.job.uuid, "tokens": str(things.token_id)}
     key = things.revoked_key_id if route.template == paths.API_KEY_REOPEN else things.api_key_id
-    segment |= {"api_keys": str(key), "platforms": "sim:local"}
+    segment |= {"api_keys": str(key), "platforms": "sim:local", "compute": things.ended}
+    segment["workers"] = (things.stopping if route.template == paths.WORKER_CANCELED else things.leased).uuid
+    if route.handler.__name__ == "cancel":
+        segment["compute"] = things.waiting
     place = route.handler.__module__.rpartition(".")[2]
     path = re.sub(r"\{\w+\}", segment.get(place, ""), route.template)
     bodies: dict[str, Any] = {
@@ -89,6 +131,13 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
         paths.WEBHOOKS: {"url": WEBHOOK_URL, "job_uuid": things.job.uuid},
         paths.WEBHOOK_ROTATE: {"grace_seconds": 1},
         paths.WEBHOOK_RETRY: {"ids": [1]},
+        paths.WORKER_HEARTBEAT: {"worker_id": "w1", "platform": "sim:local"},
+        paths.WORKER_NEXT: NEXT,
+        paths.WORKER_PROGRESS: {"progress": 0.5},
+        paths.WORKER_COMPLETE: {"a": 1},
+        paths.WORKER_CANCELED: {"a": 1},
+        paths.WORKER_FAIL: {"message": "it broke"},
+        paths.WORKER_REQUEUE: {"reason": "stopping"},
     }
     cloud: dict[str, Any] = {
         "generate": {"duration": 60},
@@ -96,6 +145,8 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
         "revoke": {"token_id": str(things.token_id)},
         "reopen": {"token_id": str(things.revoked_id)},
         "delete": {"tokens": [things.token]},
+        "create": WORK,
+        "rerun": {"job_name": "again"},
         "delete_by_ids": {"token_ids": [things.token_id]},
     }
     if route.contract:

@@ -11,13 +11,16 @@ from jobpass.authority.accounts import Accounts
 from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
 from jobpass.authority.api_keys import ApiKeys
 from jobpass.authority.audit import Audit
+from jobpass.authority.blobs import Blobs
 from jobpass.authority.buckets import Buckets
 from jobpass.authority.callbacks import Callbacks
+from jobpass.authority.compute import LISTENERS_EACH, Compute
 from jobpass.authority.containment import Containment
 from jobpass.authority.credentials import Credentials
 from jobpass.authority.export import documents
 from jobpass.authority.gate import Gate
 from jobpass.authority.history import Checked, verify_all, verify_audit
+from jobpass.authority.holds import Holds
 from jobpass.authority.imports import Imports, Options
 from jobpass.authority.indexing import Indexing
 from jobpass.authority.introspection import Introspection
@@ -30,9 +33,12 @@ from jobpass.authority.platforms import Platforms
 from jobpass.authority.recording import Indexings
 from jobpass.authority.rekey import rekey
 from jobpass.authority.resetting import Resetting, Underway
+from jobpass.authority.signals import Hub
+from jobpass.authority.submissions import Submissions
 from jobpass.authority.telling import Telling
 from jobpass.authority.throttle import Throttle
 from jobpass.authority.webhooks import Webhooks
+from jobpass.authority.workers import LEASE_SECONDS, POLLS, POLLS_EACH, Workers
 from jobpass.ids import namespace
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import Verifier
@@ -52,7 +58,8 @@ class Authority:
     ``node`` names the audit chain that it writes; ``admin_lifetime_seconds`` is the lifetime of an admin key that asks
     for none; ``single_operator`` lets an operator approve an own request. ``archives`` are where jobs put what they
     made. ``uuid_domain`` is the DNS name in whose namespace the uuids of jobs and pipelines are made.
-    ``destinations`` says where webhooks may lead; without it none is made.
+    ``destinations`` says where webhooks may lead; without it none is made. ``lease_seconds`` is how long a worker has a
+    job without saying anything of it.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Authority:
         single_operator: bool = False,
         uuid_domain: str = "sd2e.org",
         destinations: Destinations | None = None,
+        lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._store = store
         self._passwords = passwords
@@ -86,6 +94,11 @@ class Authority:
         self._underway = Underway()
         self._indexings = Indexings()
         self._destinations = destinations
+        self._lease_seconds = lease_seconds
+        self.signals = Hub(store.commits_elsewhere)
+        self._holds = Holds()
+        self._listeners = Holds(most_each=LISTENERS_EACH)
+        self._polls = Holds(POLLS, POLLS_EACH)
         self.lifecycles = lifecycles
         self._join(keyring)
 
@@ -136,6 +149,7 @@ class Authority:
             self._indexings,
             self._namespace,
         )
+        self._join_work(gate)
         self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,
@@ -149,6 +163,15 @@ class Authority:
         )
         self.containment = Containment(store, gate, self.credentials, self.admin_keys, self.audit, clock, randomness)
         self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
+
+    def _join_work(self, gate: Gate) -> None:
+        store, clock, randomness, signals = self._store, self._clock, self._randomness, self.signals
+        self.blobs = Blobs(store, clock, randomness)
+        self.submissions = Submissions(store, gate, self._keyring, clock, randomness, self.blobs, signals)
+        self.compute = Compute(store, gate, clock, randomness, self.blobs, signals, self._holds, self._listeners)
+        self.workers = Workers(
+            store, gate, self._keyring, clock, randomness, self.blobs, signals, self._polls, self._lease_seconds
+        )
 
     def imports(self, options: Options) -> Imports:
         """An import of a seed system's catalogue; for who holds the installation, not for bearers."""
@@ -209,6 +232,8 @@ class Authority:
         await self.credentials.flush()
         await self.audit.flush()
         await self.legacy_tokens.tend()
+        await self.workers.tend()
+        await self.blobs.sweep()
         await self._store.tend()
 
     def verify(self) -> AsyncIterator[Checked]:

@@ -65,7 +65,7 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
 
 
 def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Objection]:
-    """A document token opens its own job, as long as the job's row names its serial."""
+    """A document token opens its own job, as long as the job's row names its serial; that of a lease opens its work."""
     verified = bearer.verified
     objections = []
     if access.job != verified.job_uuid:
@@ -77,6 +77,8 @@ def _about_document(bearer: Bearer, access: Access, job: Job | None) -> list[Obj
 
 
 def _serial_lives(serial: int | None, kid: str, access: Access, job: Job) -> bool:
+    if access.action == "jobs.work":  # two powers: who owns the job does not work on it, who works on it owns nothing
+        return job.work is not None and serial == job.work.lease and kid == job.kid
     if serial == job.serial:
         return kid == job.kid
     until = job.previous_until

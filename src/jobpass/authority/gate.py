@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 Sending = Literal["jobs.event", "jobs.callback"]
 """The two ways in which an event comes: with a token in the header, and by a URL with a ticket in it."""
 
+SERVER = Allowed("server", None)
+"""Who records what happens to a job because somebody fell silent."""
+
 MOVED = "The job has moved meanwhile: look at it again."
+QUEUED_JOB = "This job is in a queue for workers: it is moved by the routes of compute jobs."
 NOT_CANCELABLE = 'Cannot cancel a job once it is running. Send a "fail" event instead.'
 
 
@@ -101,8 +105,8 @@ class Gate:
                 if prior.name != submission.name or not same_data:
                     raise IdempotencyConflict("This idempotency key came before with another event.", uuid=job_uuid)
                 return Replayed(job, prior)
-            state = step(lifecycle, job.state, submission.name)
-            return self._record(job, state, allowed, submission)
+            _refuse_work(job)
+            return self.advance(job, allowed, submission)
 
         return judge
 
@@ -116,7 +120,7 @@ class Gate:
         def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
             allowed = self.admit(bearer, access)
             if job is None:
-                return replace(self._record(wanted, wanted.state, allowed, submission, new=True), details=details)
+                return replace(self.record(wanted, wanted.state, allowed, submission, new=True), details=details)
             _refuse_another(job, wanted)
             return Change(job, job, None)
 
@@ -185,7 +189,7 @@ class Gate:
             allowed = self._admit_event(bearer, job, lifecycle, ready)
             if job.sequence != sequence or step(lifecycle, job.state, relapse.name) != job.state:
                 raise Conflict(MOVED, uuid=job_uuid)
-            return self._record(job, job.state, allowed, relapse)
+            return self.record(job, job.state, allowed, relapse)
 
         return judge
 
@@ -200,6 +204,7 @@ class Gate:
             self.admit(bearer, Access("jobs.cancel", at, job_uuid, "cancel", state, None, bearer.address), job)
             if job is None:
                 raise UnknownJob(job_uuid)
+            _refuse_work(job)
             if job.sequence != 1 or job.state != self._lifecycles.get(job.lifecycle).initial:
                 raise Conflict(NOT_CANCELABLE, uuid=job_uuid, state=job.state)
             return Change(job, None, None)
@@ -231,7 +236,13 @@ class Gate:
             raise refusal
         return decision
 
-    def _record(self, job: Job, state: str, allowed: Allowed, submission: Submission, *, new: bool = False) -> Change:
+    def advance(self, job: Job, allowed: Allowed, submission: Submission) -> Change:
+        """The change that an event is in the job's lifecycle: ``IllegalTransition`` if it is none."""
+        return self.record(
+            job, step(self._lifecycles.get(job.lifecycle), job.state, submission.name), allowed, submission
+        )
+
+    def record(self, job: Job, state: str, allowed: Allowed, submission: Submission, *, new: bool = False) -> Change:
         """The change that appends the event to the job's history."""
         kid = self._keyring.signing_kid
         sequence = job.sequence + 1
@@ -265,6 +276,12 @@ def _refusal(denied: Denied, access: Access) -> Error:
     if "expired" in grounds:
         return ExpiredToken("The token has expired.")
     return DeniedError(reasons=[objection.reason for objection in denied.objections])
+
+
+def _refuse_work(job: Job) -> None:
+    """Raise ``Conflict`` for a job with work: its events come with what they change of that, by routes of their own."""
+    if job.work is not None:
+        raise Conflict(QUEUED_JOB, uuid=job.uuid)
 
 
 def _refuse_another(job: Job, wanted: Job) -> None:

@@ -20,7 +20,9 @@ ACTIONS: Mapping[str, str] = {
     "jobs.rotate": "redraw a job's serial, which ends its document tokens",
     "jobs.cancel": "take a job away to which nothing has happened yet",
     "jobs.callback": "send an event to a job by calling a URL with a ticket in it",
+    "jobs.work": "report on a job that a worker has, with the token of its lease",
     "jobs.delete": "delete a job with its history",
+    "workers.lease": "say that a worker is there, and take jobs from the queue",
     "tokens.create": "make a job token",
     "tokens.read": "see job tokens",
     "tokens.manage": "change, revoke, reopen and delete job tokens",
@@ -70,14 +72,14 @@ ROLE_ACTIONS: Mapping[str, frozenset[str]] = {
             "webhooks.manage",
         }
     ),
-    "operator": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete"},
+    "operator": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete", "jobs.work"},
 }
 """What a person's login token may ask for, by role; a job token asks as an author's, whoever owns it."""
 
 KIND_ACTIONS: Mapping[str, frozenset[str]] = {
-    "document": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.callback"}),
+    "document": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.callback", "jobs.work"}),
     "admin": frozenset({"jobs.read", "jobs.event", "jobs.cancel", "jobs.token", "jobs.rotate", "jobs.delete"}),
-    "login": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete"},
+    "login": frozenset(ACTIONS) - {"jobs.callback", "jobs.delete", "jobs.work", "workers.lease"},
     "job": frozenset(
         {
             "account.read",
@@ -94,7 +96,7 @@ KIND_ACTIONS: Mapping[str, frozenset[str]] = {
             "tokens.manage",
         }
     ),
-    "apikey": frozenset(),
+    "apikey": frozenset({"workers.lease"}),
 }
 """What a kind of token can open whatever its holder is; a kind that is not in use here opens nothing."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,9 +13,11 @@ from jobpass.cli import connect, exits, inputs, output, picture
 from jobpass.cli.callback import callback
 from jobpass.cli.job_files import files, index
 from jobpass.cli.timeline import timeline
+from jobpass.errors import UnknownJob
 
 if TYPE_CHECKING:
     from jobpass.client.results import Event, Job
+    from jobpass.client.sync import Client
     from jobpass.wire.messages import EventAnswer
 
 app = typer.Typer(
@@ -200,10 +203,19 @@ def watch(
 ) -> int:
     """Print a job's events as they come, until it rests; exit code 1 if it failed."""
     with connect.connect(url, token_file) as client:
-        for event in client.watch(uuid, after=after):
+        for event in _watched(client, uuid, after):
             output.json_line(event) if as_json else output.line(event_line(event))
         state = client.job(uuid).state
     return exits.NO if state in exits.BAD_ENDS else exits.OK
+
+
+def _watched(client: Client, uuid: str, after: int) -> Iterator[Event]:
+    """The events as they come; those of a job in a queue are told by the server, those of others are asked for."""
+    if client.job(uuid).lifecycle == "compute":
+        with suppress(UnknownJob):  # it is in no queue
+            yield from client.watch_compute(uuid, after=after)
+            return
+    yield from client.watch(uuid, after=after)
 
 
 @app.command()

@@ -91,20 +91,49 @@ class Asking:
         headers: Mapping[str, str] | None = None,
         again: Again = "always",
         bearer: bool = True,
+        timeout_seconds: float | None = None,
         **params: str | int | Sequence[int] | None,
     ) -> Operation[T]:
         """Send one request, with the token if ``bearer``, and read its answer as a ``kind``.
 
         A sequence among ``params`` is a parameter that comes once for each of its items.
         """
+        body = yield from self._fetch(
+            method,
+            path,
+            body=body,
+            content_type=content_type,
+            headers=headers,
+            again=again,
+            bearer=bearer,
+            timeout_seconds=timeout_seconds,
+            **params,
+        )
+        return read(body, kind)
+
+    def _fetch(
+        self,
+        method: str,
+        path: str,
+        /,
+        *,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
+        again: Again = "always",
+        bearer: bool = True,
+        timeout_seconds: float | None = None,
+        **params: str | int | Sequence[int] | None,
+    ) -> Operation[bytes]:
+        """The same, with the answer as it came."""
         sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         if body is not None:
             sent["content-type"] = content_type
         if bearer and (token := self.token) is not None:
             sent["authorization"] = f"Bearer {token}"
         query = {name: _parameter(name, value) for name, value in params.items() if value is not None}
-        request = Request(method, path, sent, body, query, again, self._timeout_seconds)
-        return read((yield from exchange(request, self._retries)), kind)
+        request = Request(method, path, sent, body, query, again, timeout_seconds or self._timeout_seconds)
+        return (yield from exchange(request, self._retries))
 
 
 def items(values: Iterable[T]) -> Generator[Item[T], Reply | None, None]:

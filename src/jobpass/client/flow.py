@@ -14,6 +14,7 @@ from uuid import uuid4
 from msgspec import Raw
 
 from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
+from jobpass.client.compute import Compute
 from jobpass.client.credentials import Credentials
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.files import Files
@@ -22,6 +23,7 @@ from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
 from jobpass.client.users import Users
 from jobpass.client.webhooks import Webhooks
+from jobpass.client.workers import Workers
 from jobpass.errors import InvalidInput, UnknownPipeline
 from jobpass.lifecycle.resting import rests
 from jobpass.wire import paths
@@ -47,7 +49,7 @@ WATCH_GROWTH: Final = 1.5
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Flow(Power, Users, Credentials, Platforms, Webhooks, Files):
+class Flow(Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Workers):
     """The operations, with the token that they use."""
 
     def with_token(self, token: Bearer) -> Flow:

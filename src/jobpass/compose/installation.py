@@ -167,6 +167,7 @@ def join(
         archives=open_archives(settings),
         uuid_domain=settings.uuid_domain,
         destinations=Places(Allowed(settings.webhook_networks)),
+        lease_seconds=settings.lease_seconds,
     )
 
 

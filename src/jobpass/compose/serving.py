@@ -139,12 +139,14 @@ def serving(folder: Path, *, environ: Mapping[str, str] | None = None) -> Iterat
 def make_app(authority: Authority, settings: Settings) -> App:
     """The application over an authority."""
     from jobpass.server.app import create_app
+    from jobpass.server.call import WorkLimits
 
     return create_app(
         authority,
         randomness=secrets.token_bytes,
         body_limit_bytes=settings.body_limit_bytes,
         callbacks=settings.callbacks,
+        limits=WorkLimits(settings.payload_limit_bytes, settings.result_limit_bytes, settings.status_hold_seconds),
     )
 
 

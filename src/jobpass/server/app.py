@@ -15,12 +15,13 @@ import msgspec
 from jobpass.errors import Denied, Error, InvalidToken, LoginFailed, StoreUnavailable, TooMany, UnknownJob
 from jobpass.server.bearer import identify
 from jobpass.server.body import ClientGone
-from jobpass.server.call import Call, Headers, Receive, Scope, Send
+from jobpass.server.call import Call, Headers, Receive, Scope, Send, Streamed, WorkLimits
 from jobpass.server.counters import Counters
 from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
 from jobpass.server.query import parse_query
 from jobpass.server.route import Router
 from jobpass.server.routes import routes
+from jobpass.server.streaming import send_streamed
 from jobpass.wire.problems import INTERNAL, scrub, to_problem
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ NOTED: Final = (InvalidToken, Denied, LoginFailed, TooMany, UnknownJob)
 
 LOOPBACK: Final = "127.0.0.1"
 """The address of a request from this process."""
+
+DEFAULT_LIMITS: Final = WorkLimits()
+
+Answer = bytes | Streamed
 
 access_log = logging.getLogger("jobpass.access")
 log = logging.getLogger("jobpass.server")
@@ -52,12 +57,13 @@ def create_app(
     randomness: Randomness,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
     callbacks: bool = False,
+    limits: WorkLimits = DEFAULT_LIMITS,
 ) -> App:
     """The application over an authority. It owns nothing: whoever opened the authority closes it.
 
     Without ``callbacks`` there is no route that takes tickets.
     """
-    return App(authority, Router(routes(callbacks=callbacks)), randomness(6).hex(), body_limit_bytes)
+    return App(authority, Router(routes(callbacks=callbacks)), randomness(6).hex(), body_limit_bytes, limits)
 
 
 class App:
@@ -66,13 +72,21 @@ class App:
     ``authority`` may be replaced by another one on the same store while requests are under way.
     """
 
-    def __init__(self, authority: Authority, router: Router, instance: str, body_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        router: Router,
+        instance: str,
+        body_limit_bytes: int,
+        limits: WorkLimits = DEFAULT_LIMITS,
+    ) -> None:
         self.authority = authority
         self.counters = Counters()
         self._router = router
         self._instance = instance
         self._numbers = count(1)
         self._body_limit_bytes = body_limit_bytes
+        self._limits = limits
         self._deadlines = Deadlines()
         self._store_told_at = float("-inf")
 
@@ -92,7 +106,10 @@ class App:
             status, extra, body, reason = await self._respond(method, path, scope["query_string"], call)
         except ClientGone:
             return
-        await _send(send, method, status, call, extra, body)
+        if isinstance(body, Streamed):
+            reason = await send_streamed(receive, send, method, call, body)
+        else:
+            await _send(send, method, status, call, extra, body)
         self._note(method, path, call, status, reason, perf_counter() - started)
 
     async def answer(
@@ -103,15 +120,26 @@ class App:
         call = self._call(headers, LOOPBACK, _gone)
         call.body = body
         status, extra, answer, reason = await self._respond(method, path, query, call)
+        if isinstance(answer, Streamed):
+            answer = b"".join([piece async for piece in answer.pieces])
         self._note(method, path, call, status, reason, perf_counter() - started)
         return status, extra, answer
 
     def _call(self, headers: Headers, address: str | None, receive: Receive) -> Call:
-        call = Call(headers, address, receive, self.authority, self.counters, self._deadlines, self._body_limit_bytes)
+        call = Call(
+            headers,
+            address,
+            receive,
+            self.authority,
+            self.counters,
+            self._deadlines,
+            self._body_limit_bytes,
+            self._limits,
+        )
         call.request_id = self._request_id(call)
         return call
 
-    async def _respond(self, method: str, path: str, query: bytes, call: Call) -> tuple[int, Headers, bytes, str]:
+    async def _respond(self, method: str, path: str, query: bytes, call: Call) -> tuple[int, Headers, Answer, str]:
         """The answer, good or bad, with the reason of a bad one."""
         try:
             return 200, _NO_HEADERS, await self._answer(method, path, query, call), ""
@@ -127,7 +155,7 @@ class App:
         if access_log.isEnabledFor(logging.INFO):
             _log_access(method, path, call, status, reason, seconds)
 
-    async def _answer(self, method: str, path: str, query: bytes, call: Call) -> bytes:
+    async def _answer(self, method: str, path: str, query: bytes, call: Call) -> Answer:
         """The body of a good answer: the route, the token, the query, then the handler with the body."""
         route, call.id = self._router.find(method, path)
         call.template, call.contract, call.statuses = route.template, route.contract, route.statuses
@@ -136,7 +164,8 @@ class App:
         if query:
             known = None if route.ticket or route.contract else route.query
             call.query = parse_query(query, known, route.repeated)
-        return _encode(await route.handler(call))
+        answer = await route.handler(call)
+        return answer if isinstance(answer, Streamed) else _encode(answer)
 
     def _request_id(self, call: Call) -> str:
         """The caller's own if it is one that can be shown, else the next of this instance."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qsl
 
-from jobpass.errors import InvalidInput, TooLarge, WrongContentType
+from jobpass.errors import Error, InvalidInput, TooLarge, WrongContentType
 from jobpass.wire.power import TokenForm
 from jobpass.wire.problems import scrub
 from jobpass.wire.strict import BODY
 
 if TYPE_CHECKING:
     from jobpass.server.call import Call
+
+T = TypeVar("T")
 
 DRAINED_BYTES: Final = 16 * 1024 * 1024
 """Of a body too large, so much is read and dropped, so that a client which only writes gets to read the answer."""
@@ -42,11 +46,15 @@ async def read_body(call: Call, media_type: str = "application/json") -> bytes:
 
 async def _receive(call: Call) -> bytes:
     """The body as it comes, within the time that there is for it."""
+    return await _within_time(call, lambda: _read(call))
+
+
+async def _within_time(call: Call, read: Callable[[], Awaitable[T]]) -> T:
     deadlines = call.deadlines
     task = deadlines.begin()
     late = False
     try:
-        body = await _read(call)
+        found = await read()
     except asyncio.CancelledError:
         late = deadlines.end(task)
         if not late:
@@ -56,7 +64,52 @@ async def _receive(call: Call) -> bytes:
     if late:
         call.close = True
         raise InvalidInput.at(BODY, "did not come in time")
-    return body
+    return found
+
+
+@asynccontextmanager
+async def streamed_body(call: Call, media_type: str = "application/json") -> AsyncIterator[AsyncIterator[bytes]]:
+    """The body in pieces as they come, each within the time that there is for a whole one elsewhere.
+
+    Whoever takes them bounds how many there are. If that ends with an error, some of the rest is read and dropped.
+    """
+    pieces = _pieces(call, media_type)
+    try:
+        yield pieces
+    except Error:
+        call.close = call.body is None
+        await _drop(pieces)
+        raise
+    finally:
+        await pieces.aclose()
+
+
+async def _pieces(call: Call, media_type: str) -> AsyncGenerator[bytes, None]:
+    if call.body is not None:
+        if call.body:
+            _check_type(call, media_type)
+            yield call.body
+        return
+    checked = more = False
+    while not checked or more:
+        message = await _within_time(call, call.receive)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        if piece and not checked:
+            _check_type(call, media_type)
+        checked = True
+        if piece:
+            yield piece
+
+
+async def _drop(pieces: AsyncIterator[bytes]) -> None:
+    dropped = 0
+    with suppress(Error):
+        async for piece in pieces:
+            dropped += len(piece)
+            if dropped > DRAINED_BYTES:
+                return
 
 
 async def read_told(call: Call) -> bytes:

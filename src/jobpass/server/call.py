@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from jobpass.errors import MissingToken
 from jobpass.wire.problems import NO_STATUSES
@@ -21,6 +23,24 @@ Headers = list[tuple[bytes, bytes]]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Streamed:
+    """An answer that comes in pieces, of any size together; ``media_type`` is that of all of it."""
+
+    __slots__ = ("media_type", "pieces")
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], media_type: bytes = JSON) -> None:
+        self.pieces = pieces
+        self.media_type = media_type
+
+
+class WorkLimits(Struct, frozen=True):
+    """What compute jobs may have, and how long their status may be waited for (0: not at all)."""
+
+    payload_bytes: int = 4 * 1024 * 1024
+    result_bytes: int = 64 * 1024 * 1024
+    hold_seconds: float = 2.0
 
 
 class Call:
@@ -43,6 +63,7 @@ class Call:
         "counters",
         "deadlines",
         "id",
+        "limits",
         "media_type",
         "presented",
         "query",
@@ -62,6 +83,7 @@ class Call:
         counters: Counters,
         deadlines: Deadlines,
         body_limit_bytes: int,
+        limits: WorkLimits,
     ) -> None:
         self._headers = headers
         self._fields = dict(headers)
@@ -72,6 +94,7 @@ class Call:
         self.counters = counters
         self.deadlines = deadlines
         self.body_limit_bytes = body_limit_bytes
+        self.limits = limits
         self.request_id = ""
         self.template = ""
         self.id = ""

@@ -113,7 +113,7 @@ async def verify(call: Call) -> VerifyAnswer:
 
 async def submit_event(call: Call) -> EventAnswer:
     """``POST /api/pipelinejobs/{uuid}/events``"""
-    bearer, uuid, key = call.bearer, job_uuid(call), _idempotency_key(call)
+    bearer, uuid, key = call.bearer, job_uuid(call), idempotency_key(call)
     event = decode_event(await read_body(call))
     outcome = await call.authority.jobs.submit_event(bearer, uuid, event.name, bytes(event.data), key)
     call.counters.accepted(event.name)
@@ -122,7 +122,7 @@ async def submit_event(call: Call) -> EventAnswer:
 
 async def reset(call: Call) -> EventAnswer:
     """``POST /api/pipelinejobs/{uuid}/reset``: the body may be absent."""
-    uuid, key, body = job_uuid(call), _idempotency_key(call), await read_body(call)
+    uuid, key, body = job_uuid(call), idempotency_key(call), await read_body(call)
     wanted = decode(body, _reset) if body else ResetRequest()
     outcome = await call.authority.jobs.reset(
         call.bearer, uuid, bytes(wanted.data), key, no_clear_path=wanted.no_clear_path
@@ -173,7 +173,8 @@ def job_uuid(call: Call) -> str:
     return call.id
 
 
-def _idempotency_key(call: Call) -> str | None:
+def idempotency_key(call: Call) -> str | None:
+    """The header ``Idempotency-Key``; ``InvalidInput`` if it cannot be one."""
     values = call.header_values(b"idempotency-key")
     if not values:
         return None

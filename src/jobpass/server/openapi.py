@@ -20,6 +20,7 @@ from jobpass.server.tokens import LIMIT as TOKENS_DEFAULT
 from jobpass.server.tokens import LIMIT_MAX as TOKENS_MAX
 from jobpass.server.tokens import OFFSET_MAX
 from jobpass.wire import paths
+from jobpass.wire.compute import WAIT_SECONDS as WORKER_WAIT_SECONDS
 from jobpass.wire.files import WAIT_SECONDS
 from jobpass.wire.messages import Problem
 from jobpass.wire.problems import CONTRACT_STATUS, INTERNAL, TABLE
@@ -41,12 +42,16 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "include_expired": _BOOLEAN,
     "include_revoked": _BOOLEAN,
     "kind": {"type": "string", "enum": ["archive", "product"]},
+    "job_group_name": _TEXT,
     "level": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
     "name": _TEXT,
     "offset": {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX, "default": 0},
+    "platform_name": _TEXT,
     "pipeline_uuid": {"type": "string", "format": "uuid"},
     "principal": _SEQUENCE,
+    "results_type": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+    "shots": {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX},
     "since": _TIME,
     "start_time": _TIME,
     "state": _TEXT,
@@ -59,6 +64,7 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
 _TOKENS_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": TOKENS_MAX, "default": TOKENS_DEFAULT}
 _QUERY_OF: Final = {
     (paths.JOB_HISTORY, "after"): _SEQUENCE,
+    (paths.COMPUTE_EVENTS, "wait"): {"type": "integer", "minimum": 0, "maximum": WORKER_WAIT_SECONDS},
     (paths.TOKENS, "limit"): _TOKENS_LIMIT,
     (paths.AUTH_TOKENS, "limit"): _TOKENS_LIMIT,
 }
@@ -142,9 +148,13 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     for name in route.query:
         schema = _QUERY_OF.get((route.template, name), _QUERY[name])
         found.append({"name": name, "in": "query", "required": False, "schema": schema})
-    if route.template in (paths.JOB_EVENTS, paths.JOB_RESET):
+    keyed = (paths.COMPUTE_JOBS, paths.OLD_COMPUTE_JOB)
+    if route.template in (paths.JOB_EVENTS, paths.JOB_RESET) or (route.method == "POST" and route.template in keyed):
         key = {"type": "string", "pattern": "^[!-~]{1,255}$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
+    if route.template == paths.COMPUTE_EVENTS:
+        last = {"type": "string", "pattern": "^[0-9]{1,19}$"}
+        found.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": last})
     return found
 
 

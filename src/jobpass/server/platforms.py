@@ -13,6 +13,7 @@ from jobpass.errors import InvalidInput
 from jobpass.records import Platform
 from jobpass.server.body import read_told
 from jobpass.server.call import Call
+from jobpass.wire.compute import Processor
 from jobpass.wire.platforms import (
     Maintenance,
     NewPlatform,
@@ -63,6 +64,20 @@ async def update(call: Call) -> PlatformAnswer:
 async def retire(call: Call) -> PlatformAnswer:
     """``POST /api/platforms/{name}/retire``"""
     return shown(await call.authority.platforms.retire(call.bearer, call.id), call.authority.now())
+
+
+async def processor(call: Call) -> Processor:
+    """``GET /api/platforms/{name}/processor``: what a client needs to know before it sends a job."""
+    platform = await call.authority.platforms.read(call.bearer, call.id)
+    return Processor(
+        id=platform.id,
+        name=platform.name,
+        type=platform.type,
+        status=status_at(platform, call.authority.now()),
+        description=platform.description,
+        specs={"available_commands": [], "architecture": None, **specs(platform)},
+        perfs=Raw(platform.perfs),
+    )
 
 
 def shown(platform: Platform, at: datetime) -> PlatformAnswer:

@@ -86,20 +86,21 @@ def accepted(uuid: str, outcome: Accepted, presented: str | None) -> EventAnswer
 
 def history(events: list[Event], *, more: bool) -> HistoryPage:
     """One page of a history; ``more`` says that there may be another."""
-    entries = [
-        HistoryEntry(
-            event.sequence,
-            event.uuid,
-            event.name,
-            Raw(event.data),
-            event.at,
-            event.state,
-            event.credential,
-            event.link.hex(),
-        )
-        for event in events
-    ]
-    return HistoryPage(entries, events[-1].sequence if more else None)
+    return HistoryPage([history_entry(event) for event in events], events[-1].sequence if more else None)
+
+
+def history_entry(event: Event) -> HistoryEntry:
+    """One event of a history."""
+    return HistoryEntry(
+        event.sequence,
+        event.uuid,
+        event.name,
+        Raw(event.data),
+        event.at,
+        event.state,
+        event.credential,
+        event.link.hex(),
+    )
 
 
 def verified(record: Job, broken_at: int | None) -> VerifyAnswer:

@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from jobpass.errors import Error, UnknownRoute, WrongMethod
-from jobpass.server.call import Call
+from jobpass.server.call import Call, Streamed
 from jobpass.tokens.token import Kind
 from jobpass.wire.problems import NO_STATUSES
 
-Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw]]
+Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw | Streamed]]
 Methods = dict[str, "Route"]
 
 USERS_KINDS: Final[tuple[Kind, ...]] = ("document", "admin", "login", "job")

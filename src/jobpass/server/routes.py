@@ -8,6 +8,7 @@ from jobpass import errors
 from jobpass.records import RELATIONS
 from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
 from jobpass.server.callback_routes import CALLBACKS
+from jobpass.server.compute_routes import COMPUTE
 from jobpass.server.credential_routes import CREDENTIALS
 from jobpass.server.file_routes import FILES
 from jobpass.server.route import Route
@@ -290,7 +291,7 @@ _OPERATING: Final = (
     Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
 )
 
-_DOCUMENTED: Final = (*_JOBS, *FILES, *_PEOPLE, *CREDENTIALS, *_POWER, *WEBHOOKS, *_OPERATING)
+_DOCUMENTED: Final = (*_JOBS, *FILES, *COMPUTE, *_PEOPLE, *CREDENTIALS, *_POWER, *WEBHOOKS, *_OPERATING)
 
 
 def routes(*, callbacks: bool = False) -> tuple[Route, ...]:

@@ -140,8 +140,8 @@ def to_problem(
     if contract:
         status = statuses.get(status) or CONTRACT_STATUS.get(status, status)
         message = _contract_message(error) or message
-    if message is None and isinstance(error, Error):
-        message = error.message
+    if isinstance(error, Error) and (message is None or isinstance(error, errors.UnknownJob)):
+        message = message or error.message
         detail |= _wire_detail(error) | detail
     problem = Problem(
         message or INTERNAL_MESSAGE,
@@ -153,6 +153,8 @@ def to_problem(
 
 
 def _contract_message(error: BaseException) -> str | None:
+    if isinstance(error, errors.UnknownJob):
+        return f"Not found job: {error.detail.get('uuid', '')}"
     found = (_CONTRACT_MESSAGES.get(ancestor) for ancestor in type(error).__mro__ if issubclass(ancestor, Error))
     return next((message for message in found if message is not None), None)
 

@@ -26,7 +26,6 @@ class Works(Part):
     def __init__(self) -> None:
         super().__init__()
         self._blobs: dict[int, _Stored] = {}
-        self._blobs_made = 0
 
     def _next_waiting(self, platforms: Collection[str]) -> str | None:
         """The uuid of the job that a worker of these platforms is to have next."""
@@ -121,12 +120,12 @@ class Works(Part):
                 seconds[work.token, work.platform] += seconds_of(work)
         return [Usage(*key, jobs[key], seconds[key]) for key in sorted(jobs)]
 
-    async def add_blob(self, chunk: bytes, at: datetime) -> int:
+    async def add_blob(self, number: int, chunk: bytes, at: datetime) -> None:
         """As ``ports.WorkStore``."""
         self._check_open()
-        self._blobs_made += 1
-        self._blobs[self._blobs_made] = _Stored(at, [chunk])
-        return self._blobs_made
+        if number in self._blobs:
+            raise ValueError("the number of the blob is taken")
+        self._blobs[number] = _Stored(at, [chunk])
 
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
         """As ``ports.WorkStore``."""

@@ -665,27 +665,26 @@ SELECT token, platform, count(*), total(seconds) FROM json_each(:tokens) AS want
  WHERE (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
  GROUP BY token, platform ORDER BY token, platform
 
--- add_blob: a new blob; answers its number
-INSERT INTO blob (made_at) VALUES (?) RETURNING number
+-- add_blob: a new blob
+INSERT INTO blob (number, made_at) VALUES (?, ?)
 
--- add_chunk: one more chunk of a blob; answers its number, or nothing if the blob is gone
-INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHERE number = ?1 RETURNING id
+-- add_chunk: one more chunk of a blob; answers its place, or nothing if the blob is gone
+INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHERE number = ?1 RETURNING place
 
 -- read_chunk: a chunk by its place
 SELECT chunk FROM blob_chunk WHERE blob = ? AND place = ?
 
--- count_blobs: how many of some blobs (a JSON array of numbers) there are
-SELECT count(*) FROM json_each(?) AS wanted CROSS JOIN blob ON blob.number = wanted.value
+-- use_blob: one work more names a blob; answers its number, or nothing if it is gone
+UPDATE blob SET uses = uses + 1 WHERE number = ? RETURNING number
 
--- name_blobs: some blobs are named
-UPDATE blob SET loose = 0 WHERE number IN (SELECT value FROM json_each(?)) AND loose
+-- find_blob: the number of a blob, if it is there
+SELECT number FROM blob WHERE number = ?
 
--- loose_blobs: blobs made before a time which perhaps no work names, and whether one does
-SELECT number, EXISTS (SELECT 1 FROM work WHERE payload = number) OR EXISTS (SELECT 1 FROM work WHERE results = number)
-  FROM blob WHERE loose AND made_at < ? ORDER BY made_at LIMIT ?
+-- unused_blobs: blobs made before a time which no work names
+SELECT number FROM blob INDEXED BY blob_unused WHERE uses = 0 AND made_at < ? ORDER BY made_at LIMIT ?
 
--- delete_chunks: some chunks of a blob; answers them
-DELETE FROM blob_chunk WHERE id IN (SELECT id FROM blob_chunk WHERE blob = ? LIMIT ?) RETURNING id
+-- delete_chunks: some chunks of a blob; answers their places
+DELETE FROM blob_chunk WHERE rowid IN (SELECT rowid FROM blob_chunk WHERE blob = ? LIMIT ?) RETURNING place
 
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = ?

@@ -63,8 +63,8 @@ class Works(Part):
         bindings = values | {"after": read_cursor(after, self._newest("newest_job")), "limit": limit + 1}
         given = {name for name, value in values.items() if value is not None}
         sql = filtered("list_work", _FILTERS, values)
-        at_once = len(given) < 2 or given == {"owner", "state"}
-        rows = self._rows(sql, bindings) if at_once and not given & {"since", "until"} else None
+        at_once = given in (set(), {"owner"}, {"owner", "state"}, {"group"}, {"group", "owner"})
+        rows = self._rows(sql, bindings) if at_once else None
         return page(await self._rows_aside(sql, bindings) if rows is None else rows, limit, job_from)
 
     async def load_of(self, owner: int) -> Load:
@@ -92,15 +92,14 @@ class Works(Part):
         rows = await self._rows_aside(QUERIES["usage"], bindings)
         return [Usage(token, platform, jobs, int(seconds)) for token, platform, jobs, seconds in rows]
 
-    async def add_blob(self, chunk: bytes, at: datetime) -> int:
+    async def add_blob(self, number: int, chunk: bytes, at: datetime) -> None:
         """As ``ports.WorkStore``."""
 
-        def add(cursor: apsw.Cursor) -> int:
-            number: int = cursor.execute(QUERIES["add_blob"], (to_microseconds(at),)).get
+        def add(cursor: apsw.Cursor) -> None:
+            cursor.execute(QUERIES["add_blob"], (number, to_microseconds(at)))
             cursor.execute(QUERIES["add_chunk"], (number, 0, chunk)).fetchall()
-            return number
 
-        return await self._write(add)
+        await self._write(add)
 
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
         """As ``ports.WorkStore``."""
@@ -119,15 +118,12 @@ class Works(Part):
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """As ``ports.WorkStore``; without any to sweep it costs one look at an empty index."""
         bindings = (to_microseconds(before), BLOBS_LOOKED_AT)
-        if not self._rows(QUERIES["loose_blobs"], bindings):
+        if not self._rows(QUERIES["unused_blobs"], bindings):
             return 0
 
         def sweep(cursor: apsw.Cursor) -> int:
             taken = 0
-            for number, named in cursor.execute(QUERIES["loose_blobs"], bindings).fetchall():
-                if named:
-                    cursor.execute(QUERIES["name_blobs"], (f"[{number}]",))
-                    continue
+            for (number,) in cursor.execute(QUERIES["unused_blobs"], bindings).fetchall():
                 taken += len(cursor.execute(QUERIES["delete_chunks"], (number, limit - taken)).fetchall())
                 if taken == limit:
                     break

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from jobpass.clock import to_microseconds
 from jobpass.records import Job, Work
 from jobpass.stores.rules import seconds_of
@@ -38,8 +36,3 @@ def named_blobs(old: Work | None, new: Work | None) -> list[int]:
         return []
     before = () if old is None else (old.payload, old.results)
     return [blob.number for blob in (new.payload, new.results) if blob is not None and blob not in before]
-
-
-def array(numbers: list[int]) -> str:
-    """Numbers as a JSON array."""
-    return msgspec.json.encode(numbers).decode()

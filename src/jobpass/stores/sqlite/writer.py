@@ -29,7 +29,7 @@ from jobpass.stores.sqlite.rows import (
     same_but_progress,
     work_text,
 )
-from jobpass.stores.sqlite.work_rows import array, moved_row, named_blobs, place_row
+from jobpass.stores.sqlite.work_rows import moved_row, named_blobs, place_row
 
 BUSY_SECONDS = 5.0
 """How long a group waits for another process that writes."""
@@ -196,9 +196,7 @@ class Writer:
             if self._execute(QUERIES["queued_of"], bindings).get >= change.most:
                 return queue_full(change.most)
         blobs = named_blobs(None if before is None else before.work, after.work)
-        if blobs and self._execute(QUERIES["count_blobs"], (array(blobs),)).get != len(set(blobs)):
-            return swept()
-        return None
+        return swept() if any(self._execute(QUERIES["find_blob"], (blob,)).get is None for blob in blobs) else None
 
     def _is_taken(self, among: Among) -> bool:
         return among.taken or self._execute(QUERIES["archive_newer"], among.bindings).get is not None
@@ -239,7 +237,7 @@ class Writer:
         self._link(number, links(job, details))
         if job.work is not None:
             self._execute(QUERIES["insert_work"], place_row(number, job, job.work))
-            self._execute(QUERIES["name_blobs"], (array(named_blobs(None, job.work)),))
+            self._use_blobs(named_blobs(None, job.work))
         return _Row(number, job)
 
     def _link(self, number: int, targets: Mapping[Relation, Collection[str]]) -> None:
@@ -292,19 +290,27 @@ class Writer:
             if rows:
                 self._cursor.executemany(QUERIES[name], rows)
 
+    def _use_blobs(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._execute(QUERIES["use_blob"], (number,)).fetchall()
+
     def _move_work(self, number: int, old: Job, new: Job, work: Work) -> None:
         """Bring the place in the queue up to a job that changed."""
         assert old.work is not None
         was, moved = moved_row(old, old.work), moved_row(new, work)
         if was[:-1] != moved[:-1]:
             self._execute(QUERIES["move_work"], (*moved, number))
-            self._execute(QUERIES["name_blobs"], (array(named_blobs(old.work, work)),))
+            self._use_blobs(named_blobs(old.work, work))
         elif was != moved:
             self._execute(QUERIES["renew_work"], (moved[-1], number))
 
     def _commit(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, wrote: bool) -> None:
-        """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread."""
-        if wrote and (len(group) > 1 or self._commit_seconds > INLINE_SECONDS):
+        """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread.
+
+        A job that comes with the text which it names is one call.
+        """
+        alone = len(group) == 1 or (len(group) == 2 and isinstance(group[0], Statement) and isinstance(group[1], Apply))
+        if wrote and (not alone or self._commit_seconds > INLINE_SECONDS):
             self._thread.submit(self._commit_now, loop, partial(self._finish, group, done, wrote))
             return
         try:

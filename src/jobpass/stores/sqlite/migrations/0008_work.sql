@@ -23,28 +23,23 @@ CREATE INDEX work_line ON work (platform, owner, priority DESC, job) WHERE state
 CREATE INDEX work_leased ON work (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX work_owner ON work (owner);
 CREATE INDEX work_owner_state ON work (owner, state);
-CREATE INDEX work_state ON work (state);
-CREATE INDEX work_platform ON work (platform);
 CREATE INDEX work_group ON work (job_group, owner) WHERE job_group IS NOT NULL;
 CREATE INDEX work_process ON work (process_id) WHERE process_id IS NOT NULL;
 CREATE INDEX work_token ON work (token, platform, created_at, seconds) WHERE token IS NOT NULL;
-CREATE INDEX work_payload ON work (payload);
-CREATE INDEX work_results ON work (results) WHERE results IS NOT NULL;
 
 CREATE TABLE blob (
-    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    number  INTEGER PRIMARY KEY, -- drawn at random
     made_at INTEGER NOT NULL,
-    loose   INTEGER NOT NULL DEFAULT 1 -- whether perhaps no work names it
+    uses    INTEGER NOT NULL DEFAULT 0 -- how many works name it
 );
-CREATE INDEX blob_loose ON blob (made_at) WHERE loose;
+CREATE INDEX blob_unused ON blob (made_at) WHERE uses = 0;
 CREATE TABLE blob_chunk (
-    id    INTEGER PRIMARY KEY,
     blob  INTEGER NOT NULL REFERENCES blob (number),
     place INTEGER NOT NULL,
-    chunk BLOB    NOT NULL
+    chunk BLOB    NOT NULL,
+    PRIMARY KEY (blob, place)
 );
-CREATE UNIQUE INDEX blob_chunk_place ON blob_chunk (blob, place);
 
 CREATE TRIGGER blob_after_work AFTER DELETE ON work BEGIN
-    UPDATE blob SET loose = 1 WHERE number IN (OLD.payload, OLD.results);
+    UPDATE blob SET uses = uses - 1 WHERE number IN (OLD.payload, OLD.results);
 END;

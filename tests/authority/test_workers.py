@@ -1,0 +1,295 @@
+"""Workers: what they may, how long, and what becomes of jobs whose workers are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from jobpass.authority.blobs import SWEPT_AFTER
+from jobpass.authority.platforms import Draft
+from jobpass.authority.work_judges import MAX_ATTEMPTS, WORKER_LOST
+from jobpass.authority.workers import LEASE_SECONDS, POLLS_EACH
+from jobpass.errors import (
+    Denied,
+    IllegalTransition,
+    InvalidInput,
+    RevokedToken,
+    TooLarge,
+    TooMany,
+    UnknownJob,
+    UnknownPlatform,
+)
+from jobpass.tokens import token
+from support.compute import PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
+from support.house import House
+
+
+@pytest.fixture
+async def yard(house: House) -> Yard:
+    return await make_yard(house)
+
+
+async def _lose(yard: Yard) -> None:
+    """Let every lease end."""
+    yard.house.clock.advance(LEASE_SECONDS)
+    await yard.house.authority.workers.tend()
+
+
+async def test_a_worker_that_waits_has_a_job_at_once(yard: Yard) -> None:
+    waiting = asyncio.create_task(yard.lease(wait_seconds=5))
+    await asyncio.sleep(0.05)
+    started = time.perf_counter()
+    job = await yard.submit()
+    leased = await asyncio.wait_for(waiting, 1)
+    assert time.perf_counter() - started < 0.05
+    assert leased is not None
+    assert leased.job.uuid == job.uuid
+
+
+async def test_no_more_wait_with_one_key_than_may(yard: Yard) -> None:
+    waiting = [asyncio.create_task(yard.lease(f"w{n}", 0.5)) for n in range(POLLS_EACH)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(TooMany):
+        await yard.lease(wait_seconds=0.5)
+    assert await yard.lease() is None  # who does not wait is in nobody's way
+    assert await asyncio.gather(*waiting) == [None] * POLLS_EACH
+    assert await yard.lease(wait_seconds=0.01) is None
+
+
+async def test_two_workers_never_have_one_job(yard: Yard) -> None:
+    waiting = [asyncio.create_task(yard.lease(f"w{n}", 0.2)) for n in range(8)]
+    await asyncio.sleep(0.01)
+    jobs = {(await yard.submit()).uuid for _ in range(3)}
+    leased = [one for one in await asyncio.gather(*waiting) if one is not None]
+    assert {one.job.uuid for one in leased} == jobs
+    assert len(leased) == 3
+
+
+async def test_a_key_is_for_its_platforms_and_for_nothing_else(yard: Yard) -> None:
+    authority = yard.house.authority
+    await authority.platforms.create(yard.olga, Draft("sim:other"))
+    job = await yard.submit()
+    for refused in (
+        authority.workers.next(yard.key, "w", ("sim:other",), 0),
+        authority.workers.heartbeat(yard.key, "sim:other"),
+        yard.submit(yard.key),
+        authority.compute.list(yard.key, limit=1),
+        authority.compute.availability(yard.key),
+    ):
+        with pytest.raises(Denied):
+            await refused
+    for call in (authority.compute.status, authority.compute.cancel, authority.workers.requeue):
+        with pytest.raises((Denied, UnknownJob)):
+            await (call(yard.key, job.uuid, "") if call == authority.workers.requeue else call(yard.key, job.uuid))
+    for bearer in (yard.ann, yard.olga):
+        with pytest.raises(Denied):
+            await authority.workers.next(bearer, "w", (PLATFORM,), 0)
+        with pytest.raises(Denied):
+            await authority.workers.heartbeat(bearer, PLATFORM)
+        with pytest.raises(Denied):
+            await authority.workers.fail(bearer, job.uuid, "x", "")
+    unlimited = await yard.house.bearer((await authority.api_keys.create(yard.olga)).token)
+    with pytest.raises(UnknownPlatform):
+        await authority.workers.next(unlimited, "w", ("sim:none",), 0)
+
+
+async def test_the_token_of_a_lease_reports_and_opens_nothing_else(yard: Yard) -> None:
+    authority = yard.house.authority
+    job, other = await yard.submit(), await yard.submit()
+    leased, holder = await yard.taken()
+    assert token.parse(leased.token).identity.serial == work_of(leased.job).lease != job.serial
+    assert leased.token not in repr(leased)
+    for call in (authority.compute.status, authority.compute.cancel, authority.compute.results, authority.jobs.read):
+        with pytest.raises((RevokedToken, Denied)):
+            await call(holder, job.uuid)
+    with pytest.raises(RevokedToken):
+        await authority.jobs.submit_event(holder, job.uuid, "complete")
+    with pytest.raises(UnknownJob):
+        await authority.workers.fail(holder, other.uuid, "x", "")
+
+
+async def test_progress_renews_the_lease_and_is_an_event_only_if_it_says_something(yard: Yard) -> None:
+    progress = yard.house.authority.workers.progress
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    yard.house.clock.advance(LEASE_SECONDS - 1)
+    assert (await progress(holder, job.uuid, 0.5, "half", None)).sequence == 3
+    yard.house.clock.advance(LEASE_SECONDS - 1)
+    for said in ((0.5, "half"), (None, None)):
+        assert (await progress(holder, job.uuid, *said, None)).sequence == 3
+    await _lose(yard)
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "waiting"
+    for wrong in (-0.1, 1.1, float("nan"), float("inf")):
+        with pytest.raises((InvalidInput, RevokedToken)):
+            await progress(holder, job.uuid, wrong, None, None)
+
+
+async def test_a_stale_worker_is_dead_by_itself_and_its_result_thrown_away(yard: Yard) -> None:
+    job = await yard.submit()
+    _, stale = await yard.taken("w1")
+    await _lose(yard)
+    with pytest.raises(RevokedToken):
+        await yard.complete(stale, job.uuid, b'{"late":1}')
+    leased, holder = await yard.taken("w2")
+    assert (leased.job.uuid, leased.work.attempts) == (job.uuid, 2)
+    with pytest.raises(RevokedToken):
+        await yard.complete(stale, job.uuid, b'{"late":1}')
+    with pytest.raises(RevokedToken):
+        await yard.house.authority.workers.progress(stale, job.uuid, 0.1, None, None)
+    await yard.complete(holder, job.uuid, b'{"good":1}')
+    _, results = await yard.house.authority.compute.results(yard.ann, job.uuid)
+    assert await joined(results) == b'{"good":1}'
+    yard.house.clock.advance(SWEPT_AFTER.total_seconds() + 1)
+    await yard.house.authority.tend()
+    assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 9) == 0
+
+
+async def test_after_three_workers_were_lost_the_job_has_failed(yard: Yard) -> None:
+    job = await yard.submit()
+    for attempt in range(MAX_ATTEMPTS):
+        assert (await yard.taken(f"w{attempt}"))[0].work.attempts == attempt + 1
+        await _lose(yard)
+    assert await yard.lease() is None
+    ended = await yard.house.authority.compute.read(yard.ann, job.uuid)
+    work = work_of(ended)
+    assert (ended.state, work.failure_code) == ("error", WORKER_LOST)
+    assert "3 workers" in work.status_message
+    events = await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 99)
+    assert [event.name for event in events] == ["create", *["lease", "requeue"] * 2, "lease", "fail"]
+    assert [data_of(event.data).get("reason") for event in events[2::2]] == [WORKER_LOST] * 3
+    assert events[-1].credential == "server"
+    assert (await yard.house.authority.jobs.verify(yard.ann, job.uuid))[1] is None
+
+
+async def test_a_job_to_be_canceled_whose_worker_is_lost_is_canceled(yard: Yard) -> None:
+    job = await yard.submit()
+    await yard.taken()
+    await yard.house.authority.compute.cancel(yard.ann, job.uuid)
+    await _lose(yard)
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "canceled"
+
+
+async def test_a_lease_that_was_renewed_meanwhile_is_not_taken_back(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    yard.house.clock.advance(LEASE_SECONDS)
+    await yard.house.authority.workers.progress(holder, job.uuid, None, None, None)
+    await yard.house.authority.workers.tend()
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "running"
+
+
+async def test_cancel_and_complete_race_and_both_are_in_the_history(yard: Yard) -> None:
+    for _ in range(5):
+        job = await yard.submit()
+        _, holder = await yard.taken()
+        outcomes = await asyncio.gather(
+            yard.house.authority.compute.cancel(yard.ann, job.uuid),
+            yard.complete(holder, job.uuid),
+            return_exceptions=True,
+        )
+        ended = await yard.house.authority.compute.read(yard.ann, job.uuid)
+        assert ended.state == "completed"
+        events = await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 9)
+        refused = [one for one in outcomes if isinstance(one, Exception)]
+        assert len(events) == 4 - len(refused)
+
+
+async def test_a_worker_ends_a_job_once_and_in_every_way(yard: Yard) -> None:
+    workers, compute = yard.house.authority.workers, yard.house.authority.compute
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    with pytest.raises(IllegalTransition):
+        await workers.canceled(holder, job.uuid, chunks(b""), 9, None)
+    await compute.cancel(yard.ann, job.uuid)
+    done = await workers.canceled(holder, job.uuid, chunks(b'{"part":1}'), 99, "probs")
+    assert done.state == "canceled"
+    assert await joined((await compute.results(yard.ann, job.uuid))[1]) == b'{"part":1}'
+    for again in (workers.fail(holder, job.uuid, "x", ""), yard.complete(holder, job.uuid)):
+        with pytest.raises(IllegalTransition):
+            await again
+    failed = await yard.end("fail")
+    assert (failed.state, work_of(failed).failure_code, work_of(failed).status_message) == (
+        "error",
+        "broken",
+        "it broke",
+    )
+    assert (await compute.results(yard.ann, failed.uuid))[1] is None
+
+
+async def test_a_worker_gives_a_job_back_and_another_one_has_it(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    waiting = asyncio.create_task(yard.lease("w2", 2))
+    await asyncio.sleep(0.01)
+    await yard.house.authority.workers.requeue(holder, job.uuid, "stopping")
+    leased = await asyncio.wait_for(waiting, 0.5)
+    assert leased is not None
+    assert leased.job.uuid == job.uuid
+    with pytest.raises(RevokedToken):
+        await yard.complete(holder, job.uuid)
+
+
+async def test_a_lease_ends_with_its_key(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    assert yard.key.session is not None
+    await yard.house.authority.api_keys.revoke(yard.olga, yard.key.session.credential.number)
+    for refused in (
+        yard.house.authority.workers.progress(holder, job.uuid, 0.1, None, None),
+        yard.complete(holder, job.uuid),
+        yard.house.authority.workers.standing(holder, job.uuid),
+    ):
+        with pytest.raises(RevokedToken):
+            await refused
+
+
+async def test_a_key_that_ends_while_its_worker_waits_gets_nothing(yard: Yard) -> None:
+    waiting = asyncio.create_task(yard.lease(wait_seconds=5))
+    await asyncio.sleep(0.01)
+    assert yard.key.session is not None
+    await yard.house.store.end_credential(yard.key.session.credential.id, yard.house.clock.now())
+    job = await yard.submit()
+    with pytest.raises(RevokedToken):
+        await asyncio.wait_for(waiting, 2)
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "waiting"
+
+
+async def test_specs_are_the_workers_and_are_bounded(yard: Yard) -> None:
+    heartbeat, find = yard.house.authority.workers.heartbeat, yard.house.store.find_platform
+    await heartbeat(yard.key, PLATFORM, b'{"a":1}', b'{"g2 (%)":1.5}')
+    await heartbeat(yard.key, PLATFORM)
+    platform = await find(PLATFORM)
+    assert platform is not None
+    assert (platform.specs, platform.perfs, platform.seen_at) == (b'{"a":1}', b'{"g2 (%)":1.5}', yard.house.clock.now())
+    for wrong in (b"[]", b"{", b"null", b'{"a":"%s"}' % (b"x" * 300_000), b'{"a":\xff}'):
+        with pytest.raises(InvalidInput):
+            await heartbeat(yard.key, PLATFORM, wrong)
+    await yard.house.authority.platforms.retire(yard.olga, PLATFORM)
+    with pytest.raises(UnknownPlatform):
+        await heartbeat(yard.key, PLATFORM)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b" ", b"[]", b"null", b"{", b'{"a":1', b'{"job_context":null}', b'{"job\\u005fcontext":{}}', b'{"a":"\xff"}'],
+)
+async def test_what_is_no_result_ends_nothing(yard: Yard, text: bytes) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    with pytest.raises(InvalidInput):
+        await yard.complete(holder, job.uuid, text)
+    with pytest.raises(TooLarge):
+        await yard.house.authority.workers.complete(holder, job.uuid, chunks(b'{"a":1}'), 6, None, None)
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "running"
+
+
+async def test_what_a_worker_says_on_the_way_is_small(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    wrong: Any
+    for wrong in (b"[1]", b'{"job_context":1}', b'{"a":"%s"}' % (b"x" * 20_000)):
+        with pytest.raises(InvalidInput):
+            await yard.house.authority.workers.progress(holder, job.uuid, None, None, wrong)
