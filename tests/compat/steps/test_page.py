@@ -15,6 +15,7 @@ import pytest
 
 from jobpass.wire import paths
 from steps.api.cloud_objects.cloud_base import ACloudObject, TokenType
+from steps.api.cloud_objects.cloud_job import Job
 from steps.api.cloud_objects.cloud_platform import Platform
 from steps.api.cloud_objects.cloud_token import ApiKey, JobToken, LoginToken
 from steps.api.cloud_objects.cloud_user import User
@@ -144,6 +145,7 @@ def test_endpoints_are_those_of_the_server(cloud: Cloud) -> None:
         ApiKey: paths.API_KEYS,
         User: paths.USERS,
         Platform: paths.PLATFORMS,
+        Job: paths.COMPUTE_JOBS,
     }
     for kind, path in kinds.items():
         api = kind.get_api(cloud.context)
@@ -151,7 +153,7 @@ def test_endpoints_are_those_of_the_server(cloud: Cloud) -> None:
         assert api.url == f"{cloud.context.url}{path}"
         assert api.context is cloud.context
         assert api.object_name == kind.get_object_name()
-        assert kind.get_token_method() == "login"
+        assert kind.get_token_method() == ("job" if kind is Job else "login")
     assert LoginToken.ENDPOINT == paths.LOGIN
 
 

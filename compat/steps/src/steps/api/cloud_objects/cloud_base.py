@@ -29,8 +29,9 @@ class TokenType(IntEnum):
 class ACloudObject(Guarded, ABC):
     """An object of the cloud: it holds what it was given, and what the server answered last.
 
-    What cannot be asked for because something is missing here is an ``AssertionError``, also under ``python -O``; what
-    fails at the server, or on the way there, is a ``RuntimeError`` whose cause is of ``jobpass.errors``.
+    What can be taken out of the cloud again has ``delete``; ``list_all`` of a class tells all that there are. What
+    cannot be asked for because something is missing here is an ``AssertionError``, also under ``python -O``; what fails
+    at the server, or on the way there, is a ``RuntimeError`` whose cause is of ``jobpass.errors``.
     """
 
     @classmethod
@@ -60,10 +61,6 @@ class ACloudObject(Guarded, ABC):
     @abstractmethod
     def read(self, context: CloudContext, user: User) -> dict[str, Any]:
         """What the server knows of this object, as its answer has it; the attributes follow it."""
-
-    @abstractmethod
-    def delete(self, context: CloudContext, user: User) -> None:
-        """Take this object out of the cloud."""
 
 
 def require(condition: object, message: str) -> None:
