@@ -71,6 +71,11 @@ class LocalExecutor:
         """What is in force."""
         return self._warm.ready.isolation
 
+    @property
+    def starter_pid(self) -> int:
+        """The process that was started to start jobs."""
+        return self._warm.pid
+
     async def start(self, work: Work, report: Report) -> LocalRunning:
         """Start a job. Raises ``SetupError`` if none can be started at present."""
         async with self._lock:
@@ -128,7 +133,7 @@ class LocalRunning:
     def _out_of_time(self) -> None:
         if self._ending is None:
             self._ending = Failed(
-                "time_limit", f"It took longer than the {self._work.max_duration_seconds:g} s it may."
+                "time_limit", f"It took longer than the {self._work.max_duration_seconds:g} s that it may."
             )
         self._job.kill()
 

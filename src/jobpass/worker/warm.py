@@ -129,6 +129,8 @@ class Starter:
         if place is None:
             _kill_group(pid)
         _, status = os.waitpid(pid, 0)
+        if place is None:
+            _reap_group(pid)
         self._selector.unregister(descriptor)
         os.close(descriptor)
         if place is not None:
@@ -153,6 +155,15 @@ def _kill_group(pid: int) -> None:
         return
 
 
+def _reap_group(pid: int) -> None:
+    """Wait for what was killed: orphans are this process's children."""
+    while True:
+        try:
+            os.waitpid(-pid, 0)
+        except ChildProcessError:
+            return
+
+
 def _tasks_of(user: int) -> int:
     """How many processes and threads a user has, about."""
     count = 0
@@ -171,8 +182,12 @@ def _enter(setup: Setup, control: socket.socket) -> tuple[Isolation, Inside | No
     if setup.require_isolation and not isolation.complete:
         raise SetupError(f"Isolation is required, and not complete on this machine: {isolation.missing}.")
     if not isolation.namespaces:
+        needed = root.python_paths(setup.paths)
         if not enter.leave_root():
             raise SetupError(f"Jobs never run as root, and there is no isolation here: {isolation.missing}.")
+        for path in needed:
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise SetupError(f"Jobs run as nobody here, who cannot read {path}: start the worker as another user.")
         kernel.die_with_parent(signal.SIGKILL)
         kernel.set_dumpable(on=False)
         kernel.adopt_orphans()

@@ -96,6 +96,11 @@ class Warm:
         await process.wait()
         raise SetupError(problem)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that this one started: it waits for the one inside, and ends with it."""
+        return self._process.pid
+
     def start(self, channel: socket.socket) -> Job:
         """Have a job's process made, which has this end of the socket to it."""
         job = Job()

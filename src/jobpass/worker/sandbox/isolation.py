@@ -72,7 +72,7 @@ def _try_all(tell: Callable[[Item], object]) -> None:
         try:
             step()
         except (OSError, AttributeError) as error:
-            tell(Item(name, in_force=False, reason=str(error)))
+            tell(Item(name, in_force=False, reason=_told(error)))
             return False
         tell(Item(name, in_force=True))
         return True
@@ -85,6 +85,12 @@ def _try_all(tell: Callable[[Item], object]) -> None:
         and tried("processes", _processes)
     )
     tried("system calls", _system_calls)
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 def _users() -> None:
@@ -116,7 +122,7 @@ def _processes() -> None:
             try:
                 enter.mount_proc()
             except OSError as error:
-                os.write(writing, str(error).encode())
+                os.write(writing, _told(error).encode())
         finally:
             os._exit(0)
     os.close(writing)

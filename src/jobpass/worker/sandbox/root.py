@@ -72,7 +72,7 @@ def covers(visible: Iterable[str], hidden: Iterable[str]) -> list[str]:
     for path in {variant for one in hidden for variant in (os.path.normpath(one), os.path.realpath(one))}:
         folder = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120
         for seen in visible:
-            if within(seen, folder) and within(path, seen):
+            if within(seen, folder) and (folder == path or within(path, seen)):
                 raise SetupError(
                     f"{path} lies in {folder}, which jobs need to read: keep it in a directory of its own."
                 )
