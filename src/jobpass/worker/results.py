@@ -66,7 +66,7 @@ def _check_text(text: str) -> None:
     if text.startswith(_ARCHIVE):
         raise ValueError("it has an archive of objects in it")
     if text.startswith(_ZIP):
-        text = _PREFIX + _head(text[len(_ZIP) :]).removeprefix(_PREFIX)
+        text = _PREFIX + _head(text[len(_ZIP) :])[len(_PREFIX) :]  # it cuts so many, whatever they are
     if text.startswith(_PREFIX) and text[len(_PREFIX) :].partition(":")[0] not in PERCEVAL_CLASSES:
         raise ValueError(f"it has an object of another class in it: {text[:_HEAD_CHARACTERS]}")
 

@@ -30,7 +30,7 @@ from jobpass.worker.sandbox import enter, kernel, root
 from jobpass.worker.sandbox.isolation import Isolation, probe
 from jobpass.worker.work import Description, Setup
 
-MESSAGE_BYTES: Final = 1024 * 1024
+MESSAGE_BYTES: Final = 128 * 1024
 """The longest message; the specs of a platform are by far the longest."""
 _DESCRIPTOR: Final = array.array("i").itemsize
 
@@ -195,7 +195,7 @@ def _enter(setup: Setup, control: socket.socket) -> tuple[Isolation, Inside | No
     wanted = root.python_paths([*setup.paths, *setup.visible, *_executable(setup)])
     visible = root.visible_paths([*root.SYSTEM, *root.SETTINGS, *wanted])
     ids = enter.enter_outer(visible, root.covers(visible, setup.hidden), lambda: _watch(control))
-    return isolation, Inside(ids, root.folders_in_tmp(visible))
+    return isolation, Inside(ids, root.paths_in_tmp(visible))
 
 
 def _executable(setup: Setup) -> list[str]:

@@ -80,21 +80,13 @@ class Warm:
                 pass_fds=(theirs.fileno(),),
             )
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                loop = asyncio.get_running_loop()
-                await loop.sock_sendall(ours, msgspec.json.encode(setup))
-                text = await loop.sock_recv(ours, warm.MESSAGE_BYTES)
-            answer = warm.answer.decode(text) if text else warm.Refused("The process that starts jobs did not start.")
-            if isinstance(answer, warm.Ready):
-                return cls(process, ours, answer)
-            problem = answer.message if isinstance(answer, warm.Refused) else "It said something else than it should."
-        except (OSError, TimeoutError) as error:
-            problem = f"The process that starts jobs did not start: {str(error) or 'it took too long'}."
-        ours.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise SetupError(problem)
+            return cls(process, ours, await _ready(ours, setup))
+        except BaseException:  # also if this is cancelled
+            ours.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise
 
     @property
     def pid(self) -> int:
@@ -148,3 +140,22 @@ class Warm:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+
+
+async def _ready(control: socket.socket, setup: Setup) -> warm.Ready:
+    """Tell it what to prepare, and wait for its answer. Raises ``SetupError``."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await loop.sock_sendall(control, msgspec.json.encode(setup))
+            text = await loop.sock_recv(control, warm.MESSAGE_BYTES)
+        answer = warm.answer.decode(text) if text else None
+    except TimeoutError:
+        raise SetupError(f"The runner was not ready after {READY_SECONDS:g} s.") from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SetupError(f"The process that starts jobs cannot be talked to: {error}.") from None
+    if isinstance(answer, warm.Ready):
+        return answer
+    if isinstance(answer, warm.Refused):
+        raise SetupError(answer.message)
+    raise SetupError("The process that starts jobs ended before it was ready.")

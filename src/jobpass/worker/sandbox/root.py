@@ -57,9 +57,10 @@ def within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def folders_in_tmp(visible: Iterable[str]) -> list[str]:
+def paths_in_tmp(visible: Iterable[str]) -> list[str]:
     """Those visible paths which a new ``/tmp`` would hide. Called in the new root."""
-    return [path for path in visible if within(path, TMP) and os.path.isdir(path) and not os.path.islink(path)]  # noqa: PTH112, PTH114
+    found = (path for path in visible if within(path, TMP))
+    return [path for path in found if os.path.exists(path) and not os.path.islink(path)]  # noqa: PTH110, PTH114
 
 
 def covers(visible: Iterable[str], hidden: Iterable[str]) -> list[str]:
@@ -118,7 +119,7 @@ def renew_tmp(size_bytes: int, shown: Iterable[str]) -> None:
     held = {path: os.open(path, os.O_PATH) for path in shown}
     mount_tmp(TMP, size_bytes)
     for path, descriptor in held.items():
-        Path(path).mkdir(mode=0o755, parents=True)
+        _make_place(path, folder=stat.S_ISDIR(os.fstat(descriptor).st_mode))
         kernel.mount(f"/proc/self/fd/{descriptor}", path, None, kernel.MS_BIND | kernel.MS_REC)
         os.close(descriptor)
 
@@ -129,6 +130,15 @@ def mount_tmp(target: str, size_bytes: int) -> None:
     kernel.mount("none", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
+def _make_place(path: str, *, folder: bool) -> None:
+    """Something to mount on."""
+    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if folder:
+        os.mkdir(path, 0o755)  # noqa: PTH102
+    else:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o444))
+
+
 def _bind(path: str, attributes: int, *, restrict: bool = True) -> None:
     """Show a path of the old root at the same place of the new one; a link stays the link that it is."""
     source, target = _OLD + path, _NEW + path
@@ -136,14 +146,11 @@ def _bind(path: str, attributes: int, *, restrict: bool = True) -> None:
         mode = os.lstat(source).st_mode
     except FileNotFoundError:
         return
-    Path(target).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if stat.S_ISLNK(mode):
+        Path(target).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         os.symlink(os.readlink(source), target)  # noqa: PTH115, PTH211
         return
-    if stat.S_ISDIR(mode):
-        os.mkdir(target, 0o755)  # noqa: PTH102
-    else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
+    _make_place(target, folder=stat.S_ISDIR(mode))
     kernel.mount(source, target, None, kernel.MS_BIND | kernel.MS_REC)
     if restrict:
         kernel.restrict_mount(target, attributes)
