@@ -104,8 +104,9 @@ class PercevalRunner:
         with PayloadGenerator.payload_applier(self._computer, payload):
             try:
                 self._computer.execute(computation, out, progress)
-            except Exception:
+            except Exception as error:
                 if not progress.canceled:
+                    _raise_as_payload(error)
                     raise
         if progress.canceled:
             raise CancelRequested(_text(out) if out.get("results_list") else None)
@@ -149,6 +150,12 @@ class PercevalRunner:
         photons = max((number for state in states for number in _photons(state)), default=0)
         if photons > self._options.max_photons:
             raise RunnerFailed("payload", f"It has {photons} photons; {self._options.max_photons} are allowed.")
+
+
+def _raise_as_payload(error: Exception) -> None:
+    """The library looks at much of a payload only when it is about to run it; it says ``ValueError`` then."""
+    if isinstance(error, ValueError):
+        raise RunnerFailed("payload", f"The payload cannot be run: {error}") from None
 
 
 class _Progress:
