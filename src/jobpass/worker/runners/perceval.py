@@ -39,6 +39,8 @@ Others of the library open connections as soon as they are made, with whatever t
 """
 PARTIAL_SECONDS: Final = 1.0
 """What an iterator has so far is told no more often."""
+PARTIAL_SHARE: Final = 0.1
+"""Of the time, no more is spent on that."""
 _SEED_BYTES: Final = 4
 
 
@@ -165,7 +167,7 @@ class _Progress:
         self._report = report
         self._out = out
         self._told = 0
-        self._told_at = time.monotonic()
+        self._tells_at = time.monotonic() + PARTIAL_SECONDS
         self.canceled = False
 
     def __call__(self, fraction: float, message: str = "") -> dict[str, bool]:
@@ -178,10 +180,12 @@ class _Progress:
     def _partial(self) -> str | None:
         """What there is, if there is more than was told, and that was a while ago."""
         count, now = len(self._out.get("results_list", ())), time.monotonic()
-        if count == self._told or now - self._told_at < PARTIAL_SECONDS:
+        if count == self._told or now < self._tells_at:
             return None
-        self._told, self._told_at = count, now
-        return _text(self._out)
+        text = _text(self._out)
+        took = time.monotonic() - now
+        self._told, self._tells_at = count, now + max(PARTIAL_SECONDS, took / PARTIAL_SHARE)
+        return text
 
 
 def _import_alone() -> None:
