@@ -23,6 +23,7 @@ NAMES = (
     "compat_store",
     "import",
     "index",
+    "worker",
 )
 
 

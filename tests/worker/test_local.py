@@ -227,7 +227,7 @@ async def test_it_works_without_privileges() -> None:
 
 async def test_where_namespaces_are_refused_jobs_still_end() -> None:
     mark = new_mark()
-    said = await told("refused", mark, before=("unshare", "-U", "--map-user=1000"))
+    said = await told("refused", mark, before=("unshare", "-U", "--map-user=1000", "--map-group=1000"))
     assert "users: unshare" in said["missing"]
     assert said["complete"] is False
     assert "read whatever this worker's user can" in said["warning"]

@@ -12,7 +12,6 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -346,7 +345,3 @@ async def test_jobs_do_not_pay_for_the_imports(pcvl: Any) -> None:
         started = time.monotonic()
         read(await (await executor.start(work(payload(pcvl)), lambda _: None)).wait())
         assert time.monotonic() - started < 0.5
-
-
-def test_nothing_of_it_is_left_in_the_home_of_the_worker() -> None:
-    assert not (Path.home() / ".local/share/perceval-quandela/jobpass").exists()
