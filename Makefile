@@ -7,13 +7,16 @@ STAMP  := $(VENV)/.jobpass
 SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml compat/steps/pyproject.toml
 
-.PHONY: demo test test-long mutation lint format bench clean
+.PHONY: demo test test-perceval test-long mutation lint format bench clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
 
 test: $(STAMP)-test        ## the whole suite, on the real store and real processes
 	$(BIN)/python -m pytest $(ARGS)
+
+test-perceval: $(STAMP)-perceval  ## what needs perceval-quandela (466 MB), which the other tests leave out
+	$(BIN)/python -m pytest -m perceval $(ARGS)
 
 test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
@@ -48,6 +51,10 @@ $(STAMP)-demo: $(STAMP)-base $(METADATA)
 
 $(STAMP)-test: $(STAMP)-base $(METADATA)
 	$(BIN)/python -m pip install --quiet $(SOURCES) --group test
+	touch $@
+
+$(STAMP)-perceval: $(STAMP)-base $(METADATA)
+	$(BIN)/python -m pip install --quiet $(SOURCES) --group test --group perceval
 	touch $@
 
 $(STAMP)-lint: $(STAMP)-base $(METADATA)

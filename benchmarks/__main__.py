@@ -25,6 +25,7 @@ NAMES = (
     "import",
     "index",
     "compute",
+    "worker",
 )
 
 
