@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "platform": ("jobpass.cli.platform", "app"),
     "contain": ("jobpass.cli.contain", "contain"),
     "webhook": ("jobpass.cli.webhook", "app"),
+    "worker": ("jobpass.cli.worker", "worker"),
     "audit": ("jobpass.cli.audit", "audit"),
     "anchor": ("jobpass.cli.copies", "anchor"),
     "backup": ("jobpass.cli.copies", "backup"),
