@@ -126,7 +126,7 @@ def test_another_worker_takes_what_the_dead_one_had(cloud: Cloud) -> None:
 
 def test_a_worker_that_was_frozen_throws_its_late_result_away(cloud: Cloud) -> None:
     with cloud.worker(function="plain.steps") as frozen:
-        job = submit(cloud, {"steps": 2, "seconds": 0.5})
+        job = submit(cloud, {"steps": 12, "seconds": 0.5})
         wait(cloud, job, "running")
         frozen.process.send_signal(signal.SIGSTOP)
         try:
@@ -142,7 +142,7 @@ def test_a_worker_that_was_frozen_throws_its_late_result_away(cloud: Cloud) -> N
 
 def test_sigterm_lets_what_runs_end_and_takes_no_more(cloud: Cloud) -> None:
     with cloud.worker(function="plain.steps") as worker:
-        running = submit(cloud, {"steps": 4, "seconds": 0.3})
+        running = submit(cloud, {"steps": 12, "seconds": 0.4})
         wait(cloud, running, "running")
         worker.process.send_signal(signal.SIGTERM)
         later = submit(cloud, {"steps": 1, "seconds": 0.1})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -109,8 +109,17 @@ class Workers:
         await self._store.change_platform(platform, change)
         return HEARTBEAT_SECONDS
 
-    async def next(self, bearer: Bearer, worker: str, platforms: tuple[str, ...], wait_seconds: float) -> Leased | None:
+    async def next(
+        self,
+        bearer: Bearer,
+        worker: str,
+        platforms: tuple[str, ...],
+        wait_seconds: float,
+        there: Callable[[], bool] = lambda: True,
+    ) -> Leased | None:
         """The job that waits first for one of these platforms; None if there is none within ``wait_seconds``.
+
+        ``there`` says whether the worker still waits: one that is gone takes no job along.
 
         Raises ``UnknownPlatform``, ``Denied`` for a platform that the key is not for, ``TooMany`` if too many wait
         with one key.
@@ -124,6 +133,8 @@ class Workers:
         with self._polls.holding(asker), self._signals.listen(topics) as listener:
             while True:
                 usable = await self._usable(bearer, platforms)
+                if not there():
+                    return None
                 if usable and await self._store.waiting_on(usable):
                     leased = await self._lease(bearer, worker, usable)
                     if leased is not None:

@@ -112,6 +112,19 @@ async def _drop(pieces: AsyncIterator[bytes]) -> None:
                 return
 
 
+@asynccontextmanager
+async def listened_to(call: Call) -> AsyncIterator[Callable[[], bool]]:
+    """Tells whether the client is still there, for whoever lets it wait once its body was read."""
+    if call.body is not None:  # it is in this process
+        yield lambda: True
+        return
+    leaving = asyncio.ensure_future(call.receive())
+    try:
+        yield lambda: not leaving.done()
+    finally:
+        leaving.cancel()
+
+
 async def read_told(call: Call) -> bytes:
     """The body, which others will read or the audit keeps: ``InvalidInput`` if something in it could be a token."""
     body = await read_body(call)

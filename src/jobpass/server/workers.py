@@ -11,7 +11,7 @@ from msgspec import UNSET
 from jobpass.errors import InvalidInput, UnknownJob
 from jobpass.ids import is_uuid
 from jobpass.server import present_work as present
-from jobpass.server.body import read_body, read_told, streamed_body
+from jobpass.server.body import listened_to, read_body, read_told, streamed_body
 from jobpass.server.call import Call, Streamed
 from jobpass.server.query import integer
 from jobpass.server.streaming import spliced
@@ -54,7 +54,8 @@ async def next_job(call: Call) -> NextAnswer | Streamed:
     asked = decode(await read_body(call), _next)
     workers = call.authority.workers
     platforms = tuple(dict.fromkeys(asked.platforms))
-    leased = await workers.next(call.bearer, asked.worker_id, platforms, asked.wait_s)
+    async with listened_to(call) as there:
+        leased = await workers.next(call.bearer, asked.worker_id, platforms, asked.wait_s, there)
     if leased is None:
         return NextAnswer(None)
     call.counters.accepted("lease")
