@@ -121,6 +121,13 @@ async def test_many_jobs_one_after_another_leave_nothing_open() -> None:
         assert len(os.listdir("/proc/self/fd")) == before
 
 
+async def test_as_many_at_once_as_somebody_likes_all_end() -> None:
+    async with executing(function("plain.echo")) as executor:
+        runs = [await executor.start(work(number), lambda _: None) for number in range(100)]
+        ended = [await running.wait() for running in runs]
+    assert ended == [Completed(f'{{"payload":{number}}}', "run") for number in range(100)]
+
+
 async def test_another_process_that_starts_jobs_takes_the_place_of_one_that_ended() -> None:
     mark = new_mark()
     async with executing(function("attacks.stay_with_daemons")) as executor:

@@ -341,7 +341,9 @@ async def test_options_that_cannot_be_used_are_refused(options: dict[str, Any]) 
 
 
 async def test_jobs_do_not_pay_for_the_imports(pcvl: Any) -> None:
+    before = time.monotonic()
     async with executing(SETUP) as executor:
         started = time.monotonic()
-        read(await (await executor.start(work(payload(pcvl)), lambda _: None)).wait())
-        assert time.monotonic() - started < 0.5
+        for _ in range(3):
+            read(await (await executor.start(work(payload(pcvl)), lambda _: None)).wait())
+        assert time.monotonic() - started < started - before  # three of them take less than the imports once

@@ -101,6 +101,9 @@ class Warm:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [channel.fileno()]))]
         try:
             self._control.sendmsg([str(self._last).encode()], rights)
+        except BlockingIOError:  # hundreds wait to be started: this one can be run again
+            del self._jobs[self._last]
+            job.ended(None)
         except OSError:
             self._lose()
         return job
