@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.jobpass
 SOURCES := --editable . --editable compat/datacatalog
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml
 
-.PHONY: demo test test-long mutation lint format bench clean
+.PHONY: demo test test-long mutation lint format bench bench-peers clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
@@ -35,6 +35,9 @@ format: $(STAMP)-lint
 bench: $(STAMP)-bench      ## every figure with its yardstick in the same run (NAMES="tokens http" for some)
 	$(BIN)/python -m benchmarks $(NAMES)
 
+bench-peers: $(STAMP)-bench  ## Jobpass beside its peers in one run; writes docs/peers.md (NAMES="jupyterhub prefect" for some)
+	$(BIN)/python -m benchmarks.peers $(NAMES)
+
 $(STAMP)-base:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jobpass needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
@@ -58,4 +61,4 @@ $(STAMP)-bench: $(STAMP)-base $(METADATA)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
