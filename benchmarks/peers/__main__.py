@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from benchmarks.common import save, table
 from benchmarks.peers.airflow import Airflow
 from benchmarks.peers.environment import ROOT
-from benchmarks.peers.errors import CannotMeasureError
+from benchmarks.peers.errors import TROUBLE, CannotMeasureError, explained
 from benchmarks.peers.figures import Figure
 from benchmarks.peers.jupyterhub import JupyterHub
 from benchmarks.peers.knox import Knox
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         raise SystemExit("bench-peers needs two cores: one for the server, one for the load")
     tool = generator()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that every server is ended
     pairs = compare([known[name]() for name in options.names or known], options.rounds, options.seconds)
     rows = targets(pairs)
     head = _head(tool, pairs, options.rounds, options.seconds)
@@ -85,10 +87,8 @@ def _trouble(step: Callable[[], None]) -> CannotMeasureError | None:
     """Why a step of a peer failed, if it did."""
     try:
         step()
-    except CannotMeasureError as error:
-        return error
-    except OSError as error:
-        return CannotMeasureError("it could not be started", str(error))
+    except TROUBLE as error:
+        return explained(error)
     return None
 
 

@@ -53,9 +53,14 @@ class Figure:
         """The median of the rounds, in requests a second."""
         return statistics.median(one.rate for one in self.rounds)
 
+    @property
+    def others(self) -> float:
+        """The median of the rounds' shares of a core that others took."""
+        return statistics.median(one.others for one in self.rounds)
+
     def latency(self, percentile: str) -> float:
         """The median of the rounds' ``p50`` or ``p99``, in seconds."""
-        return statistics.median(getattr(one.load, percentile) for one in self.rounds)
+        return statistics.median(float(getattr(one.load, percentile)) for one in self.rounds)
 
     def ratio(self, other: Figure) -> float:
         """The median over the rounds of this rate to the other's in the same round."""

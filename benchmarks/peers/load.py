@@ -118,10 +118,11 @@ def send(url: str, requests: Sequence[Request], connections: int, seconds: int, 
 
 
 def generator() -> str:
-    """Name and version of the load generator; ``SystemExit`` says which program is missing and where it comes from."""
-    missing = {"wrk": "wrk", "taskset": "util-linux"}
-    lacking = [package for program, package in missing.items() if shutil.which(program) is None]
-    if lacking:
-        raise SystemExit(f"bench-peers needs what Debian's packages {' and '.join(lacking)} bring: apt-get install")
+    """Name and version of the load generator; ``SystemExit`` says which program is missing and what brings it."""
+    packages = {"wrk": "wrk", "taskset": "util-linux"}
+    missing = [program for program in packages if shutil.which(program) is None]
+    if missing:
+        install = " ".join(packages[program] for program in missing)
+        raise SystemExit(f"bench-peers needs {' and '.join(missing)}: apt-get install {install}")
     said = subprocess.run(["wrk", "--version"], capture_output=True, text=True).stdout.split()
     return f"wrk {said[1].removeprefix('debian/')}" if len(said) > 1 else "wrk"

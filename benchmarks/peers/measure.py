@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench_http import _taken
-from benchmarks.peers.errors import CannotMeasureError
+from benchmarks.peers.errors import TROUBLE, CannotMeasureError, explained
 from benchmarks.peers.figures import Figure, Round
 from benchmarks.peers.load import forged, send
 from benchmarks.peers.peer import LOAD_CORE, SERVER_CORE, Operation, Peer
@@ -92,17 +92,16 @@ def cases(peer: Peer, operations: Sequence[Operation]) -> list[Case]:
         made.append(Case(peer, operation, figure))
         try:
             attempt(peer, operation)
-        except (CannotMeasureError, OSError) as error:
-            fail(figure, error)
+        except TROUBLE as error:
+            fail(figure, explained(error))
     return made
 
 
-def fail(figure: Figure, error: CannotMeasureError | OSError) -> None:
+def fail(figure: Figure, error: CannotMeasureError) -> None:
     """Give up a figure; what happened goes to the terminal, a reason without places of this machine to the table."""
-    figure.reason = error.reason if isinstance(error, CannotMeasureError) else "its server did not answer"
+    figure.reason = error.reason
     figure.rounds.clear()
-    detail = error.detail if isinstance(error, CannotMeasureError) else str(error)
-    print(f"{figure.name}: {figure.reason}\n{detail}", file=sys.stderr, flush=True)
+    print(f"{figure.name}: {error.reason}\n{error.detail}", file=sys.stderr, flush=True)
 
 
 def measure(made: Sequence[Case], rounds: int, seconds: int, folder: Path) -> None:
@@ -113,8 +112,8 @@ def measure(made: Sequence[Case], rounds: int, seconds: int, folder: Path) -> No
                 continue
             try:
                 found = once(case.peer, case.operation, seconds if number >= 0 else WARM_SECONDS, folder)
-            except (CannotMeasureError, OSError) as error:
-                fail(case.figure, error)
+            except TROUBLE as error:
+                fail(case.figure, explained(error))
                 continue
             if number >= 0:
                 case.figure.rounds.append(found)

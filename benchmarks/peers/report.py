@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.bench_http import OTHERS_SHARE
 from benchmarks.common import Row, at_least, at_most
 from benchmarks.peers.figures import CONNECTIONS, Figure
 
@@ -58,17 +59,27 @@ def _times(name: str, pairs: Sequence[Pair], target: float) -> Row:
     best = max(measured, key=lambda figure: figure.rate)
     few = best.offer.connections
     note = "" if few == CONNECTIONS else f"to the peer's best, with connections: {few}"
-    return at_least(name, ours.rate, "requests/s", ours.ratio(best), target, note)
+    return _judged(at_least(name, ours.rate, "requests/s", ours.ratio(best), target, note), [ours, best])
 
 
 def _tail(name: str, figures: Sequence[Figure]) -> Row:
-    loads = [one.load for figure in figures if figure.offer.connections == CONNECTIONS for one in figure.rounds]
+    full = [figure for figure in figures if figure.offer.connections == CONNECTIONS and figure.rounds]
+    loads = [one.load for figure in full for one in figure.rounds]
     title = f"{name}: p99 to p50"
     if not loads:
         why = next((figure.reason for figure in figures if figure.reason), "it was not part of the run")
         return Row(title, 0.0, "ms", None, f"≤ {TAIL_BOUND:g}", None, f"not measured: {why}")
     ratio = statistics.median(load.p99 / load.p50 for load in loads)
-    return at_most(title, statistics.median(load.p99 for load in loads) * 1e3, "ms", ratio, TAIL_BOUND)
+    return _judged(at_most(title, statistics.median(load.p99 for load in loads) * 1e3, "ms", ratio, TAIL_BOUND), full)
+
+
+def _judged(row: Row, figures: Sequence[Figure]) -> Row:
+    """The row, without its verdict if others used the cores: that slows one process of two more than a lone one."""
+    others = max(figure.others for figure in figures)
+    if others <= OTHERS_SHARE:
+        return row
+    note = f"**no verdict**: others took {others:.0%} of a core"
+    return replace(row, ok=None, note=f"{note}; {row.note}" if row.note else note)
 
 
 def block(head: str, pairs: Sequence[Pair], rows: Sequence[Row]) -> str:

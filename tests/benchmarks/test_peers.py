@@ -117,10 +117,12 @@ def test_wrk_sends_each_request_in_turn_and_a_number_once(tmp_path: Path) -> Non
     assert all(len(label) == len("bench ") + len(NUMBER) for label in labels)
 
 
-def figure(title: str, offer: Offer, *rates: int, stored: float | None = None, reason: str = "") -> Figure:
+def figure(
+    title: str, offer: Offer, *rates: int, stored: float | None = None, reason: str = "", others: float = 0.01
+) -> Figure:
     """Rounds of one second with these rates, of which ``stored`` is the part that the database kept."""
     rounds = [
-        Round(Load(rate, 1.0, 0, 0, 0.002, 0.008), None if stored is None else round(rate * stored), 0.0)
+        Round(Load(rate, 1.0, 0, 0, 0.002, 0.008), None if stored is None else round(rate * stored), others)
         for rate in rates
     ]
     return Figure(title, offer, rounds, reason)
@@ -160,6 +162,14 @@ def test_the_targets_have_their_verdicts() -> None:
     assert prefect.note.endswith(": 1")
     assert rows["durable event to Airflow's heartbeat"].ok is True
     assert (rows["durable event: p99 to p50"].ratio, rows["durable event: p99 to p50"].ok) == (4, True)
+
+
+def test_there_is_no_verdict_when_others_use_the_cores() -> None:
+    peer, ours = figure("JupyterHub 6", CHECK, 100), figure("Jobpass 1", CHECK, 900, others=0.5)
+    for pair in (Pair(peer, ours), Pair(figure("JupyterHub 6", CHECK, 100, others=0.5), ours)):
+        row = next(row for row in targets([pair]) if row.name == "token check to JupyterHub's")
+        assert (row.ratio, row.ok, row.note) == (9, None, "**no verdict**: others took 50% of a core")
+        assert "| 9.0 | ≥ 8 | **no verdict**: others took 50% of a core |" in block("", [pair], [row])
 
 
 def test_a_peer_that_failed_has_its_reason_in_both_tables() -> None:
