@@ -106,6 +106,9 @@ def _beside(
     wanted = {(figure.offer.beside, figure.offer.connections) for figure in figures}
     beside = cases(ours, [one for one in ours.operations() if (one.offer.beside, one.offer.connections) in wanted])
     measure([*theirs, *beside], rounds, seconds, folder)
+    for case in beside:
+        if wrong := case.figure.miscounted():
+            fail(case.figure, CannotMeasureError(wrong))
     found = {(case.figure.offer.beside, case.figure.offer.connections): case.figure for case in beside}
     return [Pair(figure, found[figure.offer.beside, figure.offer.connections]) for figure in figures]
 

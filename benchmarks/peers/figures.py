@@ -66,3 +66,11 @@ class Figure:
         """The median over the rounds of this rate to the other's in the same round."""
         pairs = zip(self.rounds, other.rounds, strict=True)
         return statistics.median(one.rate / beside.rate if beside.rate else 0.0 for one, beside in pairs)
+
+    def miscounted(self) -> str:
+        """The first round in which something answered with success was not stored, or more was stored than was sent."""
+        for one in self.rounds:
+            most = one.load.requests + one.load.broken + self.offer.connections  # so many may have been under way
+            if one.stored is not None and not one.load.succeeded <= one.stored <= most:
+                return f"{one.load.succeeded:,} were answered with success, {one.stored:,} are stored"
+        return ""

@@ -139,6 +139,18 @@ def test_only_what_was_stored_counts() -> None:
     assert refused.rate == 30
 
 
+def test_an_answer_for_what_is_not_stored_is_noticed() -> None:
+    load = Load(100, 1.0, 10, 0, 0.1, 0.2)
+    few = EVENT.connections
+
+    def told(stored: int | None) -> str:
+        return Figure("Jobpass", EVENT, [Round(load, stored, 0.0)]).miscounted()
+
+    assert [told(stored) for stored in (None, 90, 100 + few)] == ["", "", ""]
+    assert told(89) == "90 were answered with success, 89 are stored"
+    assert told(101 + few) == f"90 were answered with success, {101 + few} are stored"
+
+
 def test_a_ratio_is_the_median_of_those_within_each_round() -> None:
     ours, peer = figure("Jobpass", CHECK, 100, 400, 900), figure("Peer", CHECK, 10, 200, 30)
     assert ours.ratio(peer) == 10
