@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.jobpass
 SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml compat/steps/pyproject.toml
 
-.PHONY: demo test test-perceval test-long mutation lint format bench clean
+.PHONY: demo test test-perceval test-long mutation lint format bench bench-peers clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
@@ -39,6 +39,9 @@ format: $(STAMP)-lint
 bench: $(STAMP)-bench      ## every figure with its yardstick in the same run (NAMES="tokens http" for some)
 	$(BIN)/python -m benchmarks $(NAMES)
 
+bench-peers: $(STAMP)-bench  ## Jobpass beside its peers in one run; writes docs/peers.md (NAMES="jupyterhub prefect" for some)
+	$(BIN)/python -m benchmarks.peers $(NAMES)
+
 $(STAMP)-base:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jobpass needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
@@ -66,4 +69,4 @@ $(STAMP)-bench: $(STAMP)-base $(METADATA)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
