@@ -254,6 +254,7 @@ async def test_what_waits_is_canceled_at_once_and_what_runs_when_its_worker_says
     told = await yard.house.authority.workers.progress(holder, job.uuid, None, None, None)
     assert told.state == "cancel_requested"
     assert told.sequence == 3
+    assert work_of(told).ended_at is None
 
 
 async def test_nothing_moves_a_queued_job_but_its_own_routes(yard: Yard) -> None:
