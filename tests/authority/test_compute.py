@@ -181,7 +181,9 @@ async def test_the_process_id_of_somebody_else_is_refused(yard: Yard) -> None:
 
 async def test_the_same_key_gives_the_same_job_and_never_another(yard: Yard) -> None:
     job = await yard.submit(key="k")
+    kept = dict(yard.house.store._blobs)
     assert (await yard.submit(key="k")).uuid == job.uuid
+    assert yard.house.store._blobs == kept  # its payload is there already
     many = await asyncio.gather(*(yard.submit(key="z") for _ in range(5)))
     assert len({one.uuid for one in many}) == 1
     with pytest.raises(Conflict):

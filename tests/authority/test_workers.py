@@ -27,7 +27,7 @@ from jobpass.errors import (
     UnknownJob,
     UnknownPlatform,
 )
-from jobpass.records import Change
+from jobpass.records import Change, Job
 from jobpass.tokens import token
 from support.compute import PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
 from support.house import MEMBERS, PIPELINE, House
@@ -404,3 +404,22 @@ async def test_no_job_of_a_platform_that_is_gone_is_taken(yard: Yard) -> None:
     await yard.house.authority.platforms.retire(yard.olga, PLATFORM)
     with pytest.raises(UnknownPlatform):
         await yard.lease()
+
+
+async def test_a_lease_without_the_record_of_its_key_is_none(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+
+    def forget(found: Job | None, _prior: object) -> Change:
+        assert found is not None
+        return Change(found, replace(found, work=replace(work_of(found), worker_key="0" * 32)), None)
+
+    await yard.house.store.apply(job.uuid, forget)
+    with pytest.raises(RevokedToken):
+        await yard.house.authority.workers.standing(holder, job.uuid)
+
+
+async def test_nobody_is_there_for_a_platform_that_is_none(yard: Yard) -> None:
+    issued = await yard.house.authority.api_keys.create(yard.olga)
+    with pytest.raises(UnknownPlatform):
+        await yard.house.authority.workers.heartbeat(await yard.house.bearer(issued.token), "sim:none")
