@@ -41,6 +41,7 @@ Wrong = Literal[
     "refusal",  # refused although it was legal all the time, or for another reason than the lifecycle's
     "rewritten",  # read otherwise before
     "chain",  # what `jobpass verify` found
+    "service",  # something else that a trial expects; never found here
 ]
 
 
