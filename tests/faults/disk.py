@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from faults import NotHereError
 from faults.nodes import Node
 from faults.trial import Trial, Verdict, trial
 from jobpass.client.aio import AsyncClient
@@ -23,20 +24,16 @@ FULL_SECONDS = 0.5
 """How long it stays full."""
 
 
-class NoDisk(Exception):
-    """No small file system can be mounted here; the text says why."""
-
-
 @contextmanager
 def small_disk(size: str = DISK) -> Iterator[Path]:
-    """A file system of its own, as large as ``size`` says; needs root."""
+    """A file system of its own, as large as ``size`` says; ``NotHereError`` for who is not root."""
     if os.geteuid() != 0:
-        raise NoDisk("mounting needs root")
+        raise NotHereError("mounting needs root")
     folder = Path(tempfile.mkdtemp(prefix="jobpass-disk-"))
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode != 0:
         folder.rmdir()
-        raise NoDisk("mounting is not allowed here")
+        raise NotHereError("mounting is not allowed here")
     try:
         yield folder
     finally:
@@ -67,7 +64,7 @@ async def _fill(made: Trial, node: Node, ballast: Path, *, killed: bool) -> floa
         made.expect(await _is_ready(client) is False, "ready although the disk is full")
         made.expect((await client.job(made.targets[0].uuid)).sequence > 0, "no reading while the disk is full")
     await asyncio.sleep(FULL_SECONDS)
-    ballast.unlink()
+    await asyncio.to_thread(ballast.unlink)
     return time.monotonic()
 
 
@@ -82,9 +79,7 @@ async def _is_ready(client: AsyncClient) -> bool:
 async def _refused(made: Trial) -> None:
     """Return when an event was refused since the disk is full."""
     start = len(made.log.calls)
-    async with asyncio.timeout(20):
-        while not any(call.code == StoreUnavailable.code for call in made.log.calls[start:]):
-            await asyncio.sleep(0.02)
+    await made.load.until(lambda: any(call.code == StoreUnavailable.code for call in made.log.calls[start:]))
 
 
 def _take_all(ballast: Path) -> None:

@@ -20,6 +20,7 @@ PATIENT = Retries(attempts=100, deadline_seconds=15.0, first_seconds=0.05, longe
 """Half of the clients try again by themselves, and the other half of those that do not, here."""
 BREATH_SECONDS = 0.1
 """After a call without an answer."""
+WAIT_SECONDS = 60.0
 PAGE = 40
 
 
@@ -63,7 +64,7 @@ class Load:
         self._each = each
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._answered = asyncio.Event()
+        self._noted = asyncio.Event()
         self._served: dict[str, float] = {}
         """By job, when the last acknowledged event was asked for."""
 
@@ -84,12 +85,16 @@ class Load:
         """Whether the clients are to end."""
         return self._stopping
 
-    async def served_again(self, since: float, seconds: float = 60.0) -> float:
-        """Wait until an event of every job that was asked for after ``since`` is acknowledged; how long that took."""
+    async def until(self, holds: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+        """Return as soon as something holds, looked at after each call; ``TimeoutError`` if that takes long."""
         async with asyncio.timeout(seconds):
-            while not all(self._served.get(target.uuid, 0.0) >= since for target in self.targets):
-                self._answered.clear()
-                await self._answered.wait()
+            while not holds():
+                self._noted.clear()
+                await self._noted.wait()
+
+    async def served_again(self, since: float, seconds: float = WAIT_SECONDS) -> float:
+        """Wait until an event of every job that was asked for after ``since`` is acknowledged; how long that took."""
+        await self.until(lambda: all(self._served.get(one.uuid, 0.0) >= since for one in self.targets), seconds)
         return time.monotonic() - since
 
     def note(self, call: Call) -> None:
@@ -97,7 +102,7 @@ class Load:
         self.log.add(call)
         if call.kind == "send" and call.outcome == "ok":
             self._served[call.job] = max(call.invoked_at, self._served.get(call.job, 0.0))
-            self._answered.set()
+        self._noted.set()
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 task.result()

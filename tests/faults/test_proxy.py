@@ -20,12 +20,15 @@ class Echo:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.second = asyncio.Event()
         self.ended = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 self.lines.append(line)
+                if len(self.lines) == 2:
+                    self.second.set()
                 writer.write(line)
                 await writer.drain()
         except OSError:
@@ -118,8 +121,8 @@ async def test_half_of_a_connection_is_closed(echo: tuple[Proxy, Echo], connect:
     assert await say(connection, b"one\n") == b"one\n"
     between.close_half("client")
     assert await say(connection, b"two\n") == b""
-    while len(served.lines) < 2:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await served.second.wait()
     assert served.lines == [b"one\n", b"two\n"]
     other = await connect(between)
     assert await say(other, b"three\n") == b"three\n"
