@@ -43,6 +43,8 @@ class Call(Struct, frozen=True, kw_only=True):
     invoked_at: float
     returned_at: float | None
     outcome: Outcome
+    node: str = ""
+    """The one that was asked, or the last one of several."""
     name: str = ""
     data: str = ""
     key: str | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from pathlib import Path
 
 from faults.nodes import Node
@@ -20,14 +19,7 @@ async def kills(folder: Path, times: int, seed: int = 7) -> Verdict:
     node = Node(folder / "data", folder / "node.log")
     async with trial(folder, [node]) as made:
         await made.begin()
-
-        async def again() -> float:
-            since = time.monotonic()
-            await node.kill()
-            await node.start()
-            return since
-
         for _ in range(times):
             await asyncio.sleep(moments.uniform(LEAST_SECONDS, MOST_SECONDS))
-            await made.hurt(again)
+            await made.hurt(node.kill_and_start)
         return await made.end("SIGKILL of the server, SQLite")

@@ -51,7 +51,8 @@ class Target:
 class Load:
     """Clients on jobs behind one or several nodes, until ``stop``.
 
-    A client asks one thing after the other; with several nodes it goes to the next one after a call without an answer.
+    A client asks one thing after the other; of several nodes it takes another one after a call without an answer, and
+    now and then.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
         self._noted = asyncio.Event()
         self._served: dict[str, float] = {}
-        """By job, when the last acknowledged event was asked for."""
+        """By job and by node, when the last acknowledged event was asked for."""
 
     def start(self) -> None:
         """All clients begin."""
@@ -93,15 +94,20 @@ class Load:
                 await self._noted.wait()
 
     async def served_again(self, since: float, seconds: float = WAIT_SECONDS) -> float:
-        """Wait until an event of every job that was asked for after ``since`` is acknowledged; how long that took."""
-        await self.until(lambda: all(self._served.get(one.uuid, 0.0) >= since for one in self.targets), seconds)
+        """Wait until every job and every node has acknowledged an event that was asked for after ``since``.
+
+        How long that took from then.
+        """
+        names = [*self.urls, *(target.uuid for target in self.targets)]
+        await self.until(lambda: all(self._served.get(name, 0.0) >= since for name in names), seconds)
         return time.monotonic() - since
 
     def note(self, call: Call) -> None:
         """A call has ended."""
         self.log.add(call)
         if call.kind == "send" and call.outcome == "ok":
-            self._served[call.job] = max(call.invoked_at, self._served.get(call.job, 0.0))
+            for name in (call.job, call.node):
+                self._served[name] = max(call.invoked_at, self._served.get(name, 0.0))
         self._noted.set()
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
@@ -141,7 +147,13 @@ class _Client:
     def _client(self) -> AsyncClient:
         return self._clients[self._node]
 
+    def _go_on(self) -> None:
+        """Take the next node."""
+        self._node = (self._node + 1) % len(self._clients)
+
     async def _next(self) -> None:
+        if self._choice.random() < 0.1:
+            self._go_on()
         chance = self._choice.random()
         if chance < 0.06:
             await self._read()
@@ -189,11 +201,12 @@ class _Client:
 
     async def _call(self, kind: str, ask: Callable[[], Awaitable[dict[str, Any]]], **fields: Any) -> str:
         made = {"client": self._name, "job": self._target.uuid, "kind": kind, "invoked_at": time.monotonic()} | fields
+        made["node"] = self._load.urls[self._node]
         answer = await told(ask)
         returned = time.monotonic() if answer["outcome"] != "unknown" else None
         self._load.note(Call(**made, returned_at=returned, **answer))
         if returned is None:
-            self._node = (self._node + 1) % len(self._clients)
+            self._go_on()
             await asyncio.sleep(BREATH_SECONDS)
         return str(answer["outcome"])
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 START_SECONDS = 60.0
@@ -79,6 +80,13 @@ class Node:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+    async def kill_and_start(self) -> float:
+        """Kill it and start it again; the moment of the kill."""
+        since = time.monotonic()
+        await self.kill()
+        await self.start()
+        return since
 
     async def stop(self) -> int:
         """SIGTERM; the exit code. It is killed if it takes too long."""

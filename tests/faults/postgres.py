@@ -24,8 +24,9 @@ SECONDS = 60.0
 MEMORY = Path("/dev/shm")
 OWNER = "jobpass"
 """The role and the database that nodes use; no superuser."""
-STANDBY = "standby"
 PASSWORD = "only-on-loopback"
+PASSFILE = f"127.0.0.1:*:*:*:{PASSWORD}\n"
+"""libpq's form of a password file."""
 SETTINGS = (
     "listen_addresses = '127.0.0.1'",
     "unix_socket_directories = ''",
@@ -229,9 +230,16 @@ class Cluster:
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports or (self.primary.port,))
         return f"postgresql://{OWNER}@{hosts}/{OWNER}"
 
-    async def add_standby(self) -> Server:
-        """Copy the primary to a new server, and have it acknowledge nothing without it."""
-        self.standby = self._add(f"{STANDBY}{len(self.servers)}")
+    async def add_standby(self, instead_of: Server | None = None) -> Server:
+        """Copy the primary to another server, and have it acknowledge nothing without it.
+
+        With ``instead_of``, a server that is gone, the new one has its port and its directory.
+        """
+        if instead_of is not None:
+            await asyncio.to_thread(shutil.rmtree, instead_of.data)
+            self.standby = instead_of
+        else:
+            self.standby = self._add("standby")
         await self.standby.copy(self.primary)
         await self.primary.replicate_to(self.standby)
         return self.standby
@@ -250,16 +258,9 @@ async def cluster(folder: Path, *, in_memory: bool = False) -> AsyncIterator[Clu
 
     ``in_memory`` is for what does not depend on the disk: fsync then takes no time.
     """
-    name = user()
-    home = Path(tempfile.mkdtemp(prefix="jobpass-postgres-", dir=MEMORY if in_memory and MEMORY.is_dir() else None))
+    home = await asyncio.to_thread(_make_home, in_memory=in_memory)
     passfile = folder / "passfile"
-    for file in (passfile, home / "passfile"):
-        file.write_text(f"127.0.0.1:*:*:*:{PASSWORD}\n")
-        file.chmod(0o600)
-    (home / "password").write_text(f"{PASSWORD}\n")
-    if name is not None:
-        for path in (home, home / "passfile", home / "password"):
-            shutil.chown(path, name)
+    _write_private(passfile, PASSFILE)
     made = Cluster(home, passfile)
     try:
         await made.primary.make()
@@ -267,7 +268,25 @@ async def cluster(folder: Path, *, in_memory: bool = False) -> AsyncIterator[Clu
     finally:
         for server in made.servers:
             await server.crash()
-        shutil.rmtree(home)
+        await asyncio.to_thread(shutil.rmtree, home)
+
+
+def _make_home(*, in_memory: bool) -> Path:
+    """A directory of who runs the servers, with what they and their programs need to log in."""
+    name = user()
+    base = MEMORY if in_memory and MEMORY.is_dir() else None
+    home = Path(tempfile.mkdtemp(prefix="jobpass-postgres-", dir=base))
+    _write_private(home / "passfile", PASSFILE)
+    _write_private(home / "password", f"{PASSWORD}\n")
+    if name is not None:
+        for path in (home, *home.iterdir()):
+            shutil.chown(path, name)
+    return home
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -48,7 +48,8 @@ async def test_what_is_acknowledged_is_on_the_standby_which_takes_over(made: Clu
     assert await kept(made) == [1, 2]
     assert await first.is_ready() is False
     await keep(made, 3)
-    second = await made.add_standby()
+    second = await made.add_standby(instead_of=first)
+    assert second is first
     await keep(made, 4)
     await made.fail_over()
     assert made.primary is second
