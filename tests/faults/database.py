@@ -99,7 +99,7 @@ async def fail_overs(folder: Path, times: int) -> Verdict:
     async with cluster(folder) as database:
         first = database.primary
         second = await database.add_standby()
-        url = database.url(first.port, second.port) + "?target_session_attrs=read-write&statement_seconds=2"
+        url = database.url(first.port, second.port, target_session_attrs="read-write", statement_seconds="2")
         async with two_nodes(folder, url) as made:
             for number in range(times):
                 await asyncio.sleep(WORK_SECONDS)

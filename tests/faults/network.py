@@ -13,6 +13,8 @@ from faults.proxy import Proxy, proxy
 from faults.trial import Verdict
 
 SHORT_SECONDS = 1.0
+GIVE_UP_SECONDS = "2"
+"""After so long without an answer a node gives a statement up (``statement_seconds`` of its URL)."""
 LONG_SECONDS = 8.0
 """Longer than a node tries again before it says that the record cannot be written."""
 DELAY_SECONDS = 0.15
@@ -25,7 +27,7 @@ async def network(folder: Path, times: int) -> Verdict:
         cluster(folder) as database,
         proxy(("127.0.0.1", database.primary.port)) as one,
         proxy(("127.0.0.1", database.primary.port)) as two,
-        two_nodes(folder, database.url(one.port), database.url(two.port)) as made,
+        two_nodes(folder, *(database.url(way.port, statement_seconds=GIVE_UP_SECONDS) for way in (one, two))) as made,
     ):
         for number in range(times):
             await asyncio.sleep(WORK_SECONDS)

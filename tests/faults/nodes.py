@@ -55,7 +55,7 @@ class Node:
                 *("--json", "--no-access-log", "--log-format", "text", "--admin-password-file", str(password)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=ENVIRON | {"PYTHONPATH": str(TESTS)},
+                env=ENVIRON | {"PYTHONPATH": str(TESTS), "JOBPASS_NODE": self._log.stem},
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_SECONDS):

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 from faults import NotHereError
 from faults.nodes import free_port
@@ -225,10 +226,10 @@ class Cluster:
         self.servers.append(Server(self.home, name))
         return self.servers[-1]
 
-    def url(self, *ports: int) -> str:
+    def url(self, *ports: int, **parameters: str) -> str:
         """Of the nodes' database, at these ports of loopback (those of proxies, for instance) or at the primary's."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports or (self.primary.port,))
-        return f"postgresql://{OWNER}@{hosts}/{OWNER}"
+        return f"postgresql://{OWNER}@{hosts}/{OWNER}?{urlencode({'passfile': self.passfile} | parameters)}"
 
     async def add_standby(self, instead_of: Server | None = None) -> Server:
         """Copy the primary to another server, and have it acknowledge nothing without it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -16,11 +15,41 @@ Address = tuple[str, int]
 End = Literal["client", "server"]
 
 
+class _Way:
+    """One direction of a connection."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._ended = False
+
+    async def write(self, data: bytes) -> None:
+        """Pass something on; what comes after the last word is dropped."""
+        if not self._ended and not self._writer.transport.is_closing():
+            self._writer.write(data)
+            await self._writer.drain()
+
+    def end(self) -> None:
+        """Say the last word, unless it was said."""
+        if not self._ended and not self._writer.transport.is_closing():
+            self._ended = True
+            self._writer.write_eof()
+
+    def reset(self) -> None:
+        """Close with a reset, as a machine answers that knows nothing of the connection."""
+        if not self._writer.transport.is_closing():
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.close()
+
+    def close(self) -> None:
+        """Close it in both directions."""
+        self._writer.transport.abort()
+
+
 class _Link(NamedTuple):
     """One connection that is passed on: what leads to who connected, and what leads to the target."""
 
-    client: asyncio.StreamWriter
-    server: asyncio.StreamWriter
+    client: _Way
+    server: _Way
 
 
 class Proxy:
@@ -54,8 +83,8 @@ class Proxy:
     def reset(self) -> None:
         """Reset all connections that are open; new ones are taken."""
         for link in list(self._links):
-            _reset(link.client)
-            _reset(link.server)
+            link.client.reset()
+            link.server.reset()
 
     def swallow(self) -> None:
         """Keep connections and take new ones, and let nothing through: a cable that was pulled.
@@ -67,8 +96,7 @@ class Proxy:
     def close_half(self, end: End) -> None:
         """Tell one end of each open connection that the other has said its last word; it may still be spoken to."""
         for link in list(self._links):
-            with contextlib.suppress(OSError, RuntimeError):
-                getattr(link, end).write_eof()
+            (link.client if end == "client" else link.server).end()
 
     async def mend(self) -> None:
         """Everything passes again, at once."""
@@ -90,15 +118,16 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        client = _Way(writer)
         try:
             await self._passing.wait()
             there, back = await asyncio.open_connection(*self.target)
             self.connections += 1
-            await self._exchange(reader, there, _Link(writer, back))
+            await self._exchange(reader, there, _Link(client, _Way(back)))
         except OSError:
-            _reset(writer)
+            client.reset()
         finally:
-            writer.transport.abort()
+            client.close()
             self._tasks.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, there: asyncio.StreamReader, link: _Link) -> None:
@@ -112,26 +141,17 @@ class Proxy:
             pass
         finally:
             self._links.discard(link)
-            link.server.transport.abort()
+            link.server.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, way: _Way) -> None:
         """One direction, to its end."""
         while data := await reader.read(CHUNK):
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
             await self._passing.wait()
-            writer.write(data)
-            await writer.drain()
+            await way.write(data)
         await self._passing.wait()
-        if not writer.is_closing():
-            writer.write_eof()
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset, as a machine answers that knows nothing of the connection."""
-    if not writer.transport.is_closing():
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-    writer.transport.abort()
+        way.end()
 
 
 @asynccontextmanager
