@@ -34,7 +34,7 @@ async def crowd(folder: Path, clients: int) -> Verdict:
             for number in range(clients // 4)
             for kind in (_slow_reader, _half_open)
         ]
-        for _ in range(clients // 25):
+        for _ in range(clients // 50):
             await asyncio.sleep(0.2)
             await made.hurt(_nothing)
         for task in strangers:

@@ -38,7 +38,7 @@ async def node_kills(folder: Path, times: int) -> Verdict:
         for number in range(times):
             await asyncio.sleep(moments.uniform(LEAST_SECONDS, MOST_SECONDS))
             await made.hurt(made.nodes[number % 2].kill_and_start)
-        return await made.end("SIGKILL of one of two nodes, PostgreSQL")
+        return await made.end("SIGKILL of one of two nodes, PostgreSQL", made.starts)
 
 
 async def _hurt_database(

@@ -23,7 +23,7 @@ class Fault(NamedTuple):
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "kill": Fault(kills, 200, 5),
+    "kill": Fault(kills, 200, 3),
     "disk": Fault(disk_full, 20, 2),
     "crowd": Fault(crowd, 1000, 200),
 }

@@ -22,4 +22,4 @@ async def kills(folder: Path, times: int, seed: int = 7) -> Verdict:
         for _ in range(times):
             await asyncio.sleep(moments.uniform(LEAST_SECONDS, MOST_SECONDS))
             await made.hurt(node.kill_and_start)
-        return await made.end("SIGKILL of the server, SQLite")
+        return await made.end("SIGKILL of the server, SQLite", made.starts)

@@ -36,6 +36,8 @@ class Node:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, *command, "--data", str(data), "--port", str(self.port), *more]
+        self.start_seconds: list[float] = []
+        """How long each start took."""
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -47,6 +49,7 @@ class Node:
 
     async def start(self) -> None:
         """Return when it accepts connections; ``RuntimeError`` with what it said if it does not come up."""
+        since = time.monotonic()
         password = self._log.with_suffix(".password")
         password.write_text(PASSWORD)
         with self._log.open("ab") as log:
@@ -61,6 +64,7 @@ class Node:
         async with asyncio.timeout(START_SECONDS):
             while line := await self._process.stdout.readline():
                 if "url" in json.loads(line):
+                    self.start_seconds.append(time.monotonic() - since)
                     return
         raise RuntimeError(f"the server has ended with {await self._process.wait()}: {self.said()[-2000:]}")
 

@@ -118,6 +118,11 @@ class Trial:
         since = await harm()
         self.back_seconds.append(await self.load.served_again(since))
 
+    def starts(self, _calls: list[Call]) -> str:
+        """A note: how much of the time it is that servers take to start."""
+        took = [seconds for node in self.nodes for seconds in node.start_seconds[1:]]
+        return f"of which starting {statistics.median(took):.2f} s, at most {max(took):.2f} s"
+
     def expect(self, holds: bool, what: str) -> None:
         """Something else that has to hold; it is told with the verdict."""
         if not holds:
