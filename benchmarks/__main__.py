@@ -17,6 +17,7 @@ NAMES = (
     "http",
     "check",
     "credentials",
+    "listing",
     "scale",
     "startup",
     "compat_tokens",

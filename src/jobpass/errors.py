@@ -10,7 +10,8 @@
     │   ├── UnknownKey              no such root key
     │   ├── ForgedToken             the MAC does not fit
     │   ├── ExpiredToken            ended by time
-    │   └── RevokedToken            ended by decision (revoked, rotated, logged out, owner disabled)
+    │   └── RevokedToken            ended by decision (revoked, rotated, logged out)
+    │       └── OwnerDisabled           ended with its owner's account
     ├── LoginFailed             unknown address or wrong password; the caller is not told which
     ├── Denied                  the token is good, and does not allow this
     ├── NotFound                unknown, or hidden from this caller
@@ -18,6 +19,7 @@
     │   ├── UnknownPipeline
     │   ├── UnknownPrincipal
     │   ├── UnknownCredential
+    │   ├── UnknownPlatform
     │   ├── UnknownWebhook
     │   └── UnknownRoute
     ├── WrongMethod             the route exists, the verb does not
@@ -26,6 +28,7 @@
     │   ├── IdempotencyConflict     the same key came with another event
     │   ├── JobExists               the same job uuid with another owner or other parameters
     │   ├── AlreadyExists           a name that must be unique is taken
+    │   ├── LimitExceeded           more than the owner, the token or the platform is allowed
     │   └── ArchiveFailed           the job's archive directory could not be worked on
     ├── InvalidInput            the request cannot be read as what it should be
     │   └── UnknownEvent            the lifecycle has no event of this name
@@ -121,6 +124,12 @@ class RevokedToken(InvalidToken):
     code = "revoked_token"
 
 
+class OwnerDisabled(RevokedToken):
+    """The token ended with its owner's account, which is disabled."""
+
+    code = "owner_disabled"
+
+
 class LoginFailed(Error):
     """Unknown address or wrong password; the caller is not told which."""
 
@@ -167,6 +176,12 @@ class UnknownCredential(NotFound):
     """No such credential for this caller."""
 
     code = "unknown_credential"
+
+
+class UnknownPlatform(NotFound):
+    """No such platform for this caller."""
+
+    code = "unknown_platform"
 
 
 class UnknownWebhook(NotFound):
@@ -221,6 +236,12 @@ class AlreadyExists(Conflict):
     """A name that must be unique is taken."""
 
     code = "already_exists"
+
+
+class LimitExceeded(Conflict):
+    """More than the owner, the token or the platform is allowed; ``detail["limit"]`` says how much is."""
+
+    code = "limit_exceeded"
 
 
 class ArchiveFailed(Conflict):

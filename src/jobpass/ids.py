@@ -162,6 +162,15 @@ def canonical_json(value: Any, field: str) -> str:
         raise InvalidInput.at(field, "holds a number that is too long") from None
 
 
+def random_uuid(randomness: bytes) -> str:
+    """A random uuid (version 4, RFC 9562 §5.4) of 16 random bytes."""
+    digits = bytearray(_sized(randomness, 16))
+    digits[6] = digits[6] & 0x0F | 0x40
+    digits[8] = digits[8] & 0x3F | 0x80
+    text = digits.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
 def credential_id(randomness: bytes) -> str:
     """A credential's public id from 16 random bytes: 32 lower-case hex digits."""
     return _sized(randomness, 16).hex()

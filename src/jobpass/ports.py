@@ -29,6 +29,7 @@ from jobpass.records import (
     LegacyToken,
     Lineage,
     Linked,
+    Load,
     Login,
     News,
     Page,
@@ -42,6 +43,7 @@ from jobpass.records import (
     Session,
     Standing,
     Touch,
+    Usage,
     Webhook,
 )
 
@@ -70,7 +72,7 @@ class JobStore(Protocol):
 
         ``apart`` is the job that ``judge`` may make: if it makes one, and a job of another owner is a neighbour of that
         archive path as ``archive_neighbour`` has it, nothing is written and ``JobExists`` raised. Of two that are made
-        at once one is.
+        at once one is. In the same way ``LimitExceeded`` is raised for a job beyond ``Change.most``.
         """
         ...
 
@@ -261,10 +263,12 @@ class AccountStore(Protocol):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
-        """Credentials of a kind in order of issue, deleted ones aside, from the ``offset``-th on (0 is the first).
+        """Credentials of a kind in order of issue, deleted ones aside: of those with the number ``first`` or a higher
+        one, from the ``offset``-th on (0 is the first).
 
         With ``living_at`` those that expired by then do not count, without ``revoked`` those that ended by decision.
         """
@@ -400,13 +404,14 @@ class AuditStore(Protocol):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
-        credential: str | None = None,
+        credentials: Collection[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> Page[AuditEntry]:
         """Entries in order of writing; ``since`` inclusive, ``until`` exclusive; ``after`` as in ``list_jobs``.
+        ``credentials`` are public names, of which an entry's is one.
 
         ``next`` is None only for an empty page: from any other the caller can follow what is yet to come.
         """
@@ -550,6 +555,88 @@ class ImportStore(Protocol):
         ...
 
 
+class WorkStore(Protocol):
+    """The queue: jobs with ``work``, which ``apply`` keeps in their places here."""
+
+    async def apply_next(self, platforms: Collection[str], judge: Judge) -> Change | None:
+        """As ``apply``, to the job that a worker of these platforms is to have next; None if there is none.
+
+        That is the waiting job of the highest priority, and of these the first that was made, among those whose owner
+        is active and has fewer jobs with workers than ``max_concurrent_jobs`` of the profile says.
+        """
+        ...
+
+    async def list_work(
+        self,
+        *,
+        owner: int | None = None,
+        state: str | None = None,
+        platform: str | None = None,
+        group: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None,
+        limit: int,
+    ) -> Page[Job]:
+        """Jobs with work in order of creation which meet every condition; made from ``since`` on and before ``until``.
+        ``after`` as in ``list_jobs``."""
+        ...
+
+    async def load_of(self, owner: int) -> Load:
+        """How many jobs of a principal wait and are with workers."""
+        ...
+
+    async def waiting_on(self, platforms: Collection[str]) -> bool:
+        """Whether any job waits for one of these platforms, whoever may have it."""
+        ...
+
+    async def lapsed(self, at: datetime, limit: int) -> list[str]:
+        """The uuids of jobs whose lease ended by ``at``, longest ago first."""
+        ...
+
+    async def process_owner(self, process_id: str) -> int | None:
+        """Whose the first job with this process id is; None if there is none."""
+        ...
+
+    async def usage(self, tokens: Collection[int], since: datetime | None, until: datetime | None) -> list[Usage]:
+        """What was done with these credentials (by number): jobs made from ``since`` on and before ``until``, by
+        platform in the order of their names; nothing for one that was not used."""
+        ...
+
+    async def add_blob(self, chunk: bytes, at: datetime) -> int:
+        """A new blob that begins with this chunk; its number. Nothing names it yet."""
+        ...
+
+    async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
+        """Add the chunk of a place (1, 2, …) to a blob. ``Conflict`` if it was swept meanwhile."""
+        ...
+
+    async def read_blob(self, number: int, place: int) -> bytes | None:
+        """The chunk of a place (0, 1, …); None behind the last one, or if there is no such blob."""
+        ...
+
+    async def sweep_blobs(self, before: datetime, limit: int) -> int:
+        """Take away at most ``limit`` chunks of blobs that were made before ``before`` and that no job's work names
+        (any more); how many were taken away."""
+        ...
+
+    def commits_elsewhere(self) -> int:
+        """A number that is another one once somebody else has committed to the store since it was asked for before."""
+        ...
+
+
+class Signals(Protocol):
+    """Wakes those who wait for something to happen, by its topic: ``job:UUID``, ``queue:PLATFORM``."""
+
+    def publish(self, topic: str) -> None:
+        """It happened: whoever waits for it looks again."""
+        ...
+
+    async def wait(self, topics: Collection[str], seconds: float) -> bool:
+        """Return once one of these happens; False after ``seconds``. It may return for nothing."""
+        ...
+
+
 class Destinations(Protocol):
     """Where webhooks may be sent to."""
 
@@ -570,6 +657,7 @@ class Store(
     AuditStore,
     WebhookStore,
     ImportStore,
+    WorkStore,
     Protocol,
 ):
     """All of it, with its own beginning and end."""

@@ -17,12 +17,69 @@ NO_LINK = bytes(32)
 """The link before the first one of a chain: 32 zero bytes."""
 
 
+class Blob(Struct, frozen=True, gc=False):
+    """A large text that lies beside the jobs, in chunks: its number, its size in bytes, its SHA-256 in hex."""
+
+    number: int
+    size: int
+    digest: str
+
+
+class Work(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What makes a job one that a worker takes from a queue: what was asked for, who has it, what came of it.
+
+    ``platform`` is a name, ``platform_id`` its uuid; ``token`` is the number of the credential that it was submitted
+    with, ``token_label`` its label then. ``payload`` and ``results`` are JSON texts of which Jobpass reads little;
+    ``intermediate`` is the last of the results on the way, a small JSON object. Of the payload are ``command``,
+    ``max_shots``, ``max_samples`` and ``iterations`` (how many its iterator has). ``asked`` is the hex SHA-256 of a
+    submission that may be repeated. ``progress`` goes from 0 to 1.
+
+    ``lease`` (64 random bits) is named by the token of the worker that has the job, until ``leased_until`` unless it
+    renews that; ``worker`` is what it calls itself, ``worker_key`` the number of its API key. ``attempts`` counts the
+    leases.
+    """
+
+    platform: str
+    platform_id: str
+    payload: Blob
+    name: str = ""
+    command: str = ""
+    priority: int = 0
+    token: int | None = None
+    token_label: str | None = None
+    group: str | None = None
+    process_id: str | None = None
+    pcvl_version: str | None = None
+    max_shots: int | None = None
+    max_samples: int | None = None
+    iterations: int | None = None
+    max_duration_seconds: int | None = None
+    rerun_from: str | None = None
+    asked: str | None = None
+    attempts: int = 0
+    worker: str | None = None
+    worker_key: int | None = None
+    lease: int | None = None
+    leased_until: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: float = 0.0
+    progress_message: str = ""
+    status_message: str = ""
+    failure_code: str | None = None
+    shots: int | None = None
+    results: Blob | None = None
+    results_type: str | None = None
+    intermediate: bytes | None = None
+
+
 class Job(Struct, frozen=True, gc=False):
     """One unit of work with a lifecycle, as its row stands.
 
     ``sequence`` is that of the last event (the first event, ``create``, is 1), ``head`` the link of that event.
     ``serial`` (64 random bits) is named by the document token; ``previous_serial`` lives until ``previous_until``.
-    ``kid`` and ``previous_kid`` are the root keys that sign them. ``owner`` is a principal's id.
+    ``kid`` and ``previous_kid`` are the root keys that sign them. ``owner`` is a principal's id. ``work`` is there for
+    a job that waits in a queue for a worker, and for no other.
     """
 
     uuid: str
@@ -44,6 +101,7 @@ class Job(Struct, frozen=True, gc=False):
     previous_until: datetime | None = None
     previous_kid: str | None = None
     archive_system: str | None = None
+    work: Work | None = None
 
 
 class Details(Struct, frozen=True):
@@ -97,13 +155,41 @@ class Change(Struct, frozen=True, gc=False):
     """What a judge wants written for one job, all of it or nothing.
 
     ``before`` None makes the job, ``after`` None deletes it with its history; ``event`` None changes the row only.
-    ``details`` come with a job that is made, and only then.
+    ``details`` come with a job that is made, and only then; so does ``most``: of the owner's jobs with work which wait
+    or run there are at most so many, this one included.
     """
 
     before: Job | None
     after: Job | None
     event: Event | None
     details: Details | None = None
+    most: int | None = None
+
+
+Queued = Literal["waiting", "running", "suspended", "cancel_requested"]
+"""The states of the lifecycle ``compute`` that are not final."""
+WAITING: Queued = "waiting"
+"""In this state a worker may take the job."""
+HELD: tuple[Queued, ...] = ("running", "cancel_requested")
+"""In these states a worker has it."""
+QUEUED: tuple[Queued, ...] = (WAITING, *HELD)
+"""What counts against the most jobs that somebody may have in the queue."""
+
+
+class Load(Struct, frozen=True):
+    """How many jobs of somebody wait, and how many a worker has."""
+
+    waiting: int
+    running: int
+
+
+class Usage(Struct, frozen=True):
+    """What was done on a platform with a credential: how many jobs, and the whole seconds that workers had them."""
+
+    token: int
+    platform: str
+    jobs: int
+    seconds: int
 
 
 class Replayed(Struct, frozen=True, gc=False):

@@ -31,6 +31,10 @@ GIVES = {
     ("POST", paths.JOB_TOKEN): b'"token":"jp_doc_',
     ("POST", paths.JOB_ROTATE): b'"token":"jp_doc_',
     ("POST", paths.ADMIN_KEY_COLLECT): b'"key":"jp_adk_',
+    ("POST", paths.TOKENS): b'"token":"jp_job_',
+    ("POST", paths.AUTH_TOKENS): b'"token":"jp_job_',
+    ("POST", paths.OLD_TOKEN_GENERATE): b'"token":"jp_job_',
+    ("POST", paths.API_KEYS): b'"key":"jp_key_',
 }
 """The routes that give a token out, and how their good answers show it."""
 
@@ -48,8 +52,10 @@ def check_clean(text: str, canaries: list[str], where: object) -> None:
 async def canaries_of(site: Site, things: Things) -> list[str]:
     """One token of every kind, and what comes close to one."""
     _, key = await site.admin_key()
+    api_key = (await site.ask("POST", "/api/apikeys", token=things.olga, json={})).json()["key"]
     return [
         things.olga,
+        things.token,
         things.ann,
         things.job.token,
         attenuate(things.job.token, [Events(("update",))]),
@@ -58,6 +64,7 @@ async def canaries_of(site: Site, things: Things) -> list[str]:
         admin_token(key, site.clock.now()),
         mint_credential(site.keyring, "job", "1" * 32),
         mint_credential(site.keyring, "apikey", "2" * 32),
+        api_key,
     ]
 
 
@@ -92,6 +99,9 @@ def bodies_of(token: str) -> list[bytes]:
         b'{"use_case":"%b","storage":"x"}' % text,
         b'{"use_case":"x","storage":"x","scope":{"%b":["%b"]}}' % (text, text),
         b'{"request_hash":"%b"}' % text,
+        b'{"label":"%b"}' % text,
+        b'{"first_name":"%b"}' % text,
+        b'{"name":"sim:x","description":"%b"}' % text,
         b'{"reason":"%b"}' % text,
         b'["%b"]' % text,
         b'{"%b' % text,

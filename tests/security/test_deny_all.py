@@ -18,7 +18,7 @@ from support.importing import bring
 from support.samples import PUBLIC, finished, make_things, send
 from support.site import Owned, Site
 
-OPERATORS = ("/api/users", "/api/audit", "/metrics")
+OPERATORS = ("/api/users", "/api/audit", "/metrics", "/api/apikeys", "/api/platforms")
 
 
 @pytest.fixture

@@ -64,6 +64,8 @@ class Kind(NamedTuple):
     delete: int
     cancel: int
     reset: int
+    rotate: int | None = None
+    """As ``give`` unless told."""
 
 
 async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
@@ -94,8 +96,11 @@ async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
         "the admin key itself": key,
         "the key as a token": key.replace("jp_adk_", "jp_adm_"),
         "the document as an admin token": job.token.replace("jp_doc_", "jp_adm_"),
-        "a job token": mint_credential(site.keyring, "job", "0" * 32),
-        "an API key": mint_credential(site.keyring, "apikey", "0" * 32),
+        "a job token without record": mint_credential(site.keyring, "job", "0" * 32),
+        "an API key without record": mint_credential(site.keyring, "apikey", "0" * 32),
+        "an API key": await key_of(site, olga),
+        "a revoked job token": await revoked_of(site, ann),
+        "the job token as a login": (await job_token(site, ann)).replace("jp_job_", "jp_log_"),
         "a login without record": mint_credential(site.keyring, "login", "0" * 32),
     }
     good = {
@@ -103,6 +108,12 @@ async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
         "document": Kind(job.token, without_admin, 200, 403, 403, 200, 403),
         "admin": Kind(admin_token(key, now), by_lifecycle, 200, 200, 200, 200, 200),
         "scoped admin": Kind(admin_token(narrow_key, now), only((None, "reset")), 200, 200, 200, 403, 403),
+        "the owner's job token": Kind(await job_token(site, ann), without_admin, 200, 200, 403, 200, 403, 403),
+        "a job token that only reads": Kind(
+            await job_token(site, ann, actions=["jobs.read"]), always(403), 200, 403, 403, 403, 403
+        ),
+        "another author's job token": Kind(await job_token(site, bob), always(404), 404, 404, 404, 404, 404),
+        "an operator's job token": Kind(await job_token(site, olga), always(404), 404, 404, 404, 404, 404),
         "another author": Kind(bob, always(404), 404, 404, 404, 404, 404),
         "operator": Kind(olga, always(403), 200, 403, 403, 403, 403),
         "another job's document": Kind(other.token, always(404), 404, 404, 404, 404, 404),
@@ -121,6 +132,27 @@ async def kinds(site: Site, job: Owned) -> dict[str, Kind]:
         "from elsewhere": Kind(attenuate(job.token, [Cidr(("203.0.113.0/24",))]), always(403), 403, 403, 403, 403, 403),
     }
     return good | {name: Kind(text, always(401), 401, 401, 401, 401, 401) for name, text in bad.items()}
+
+
+async def job_token(site: Site, login: str, **wanted: Any) -> str:
+    """A new job token."""
+    answer = await site.ask("POST", "/api/tokens", token=login, json=wanted)
+    assert answer.status == 200, answer.body
+    return answer.json()["token"]
+
+
+async def revoked_of(site: Site, login: str) -> str:
+    """A job token that was revoked."""
+    token = await job_token(site, login)
+    assert (await site.ask("POST", "/api/tokens/revoke", token=login, form={"token": token})).status == 200
+    return token
+
+
+async def key_of(site: Site, operator: str) -> str:
+    """A new API key."""
+    answer = await site.ask("POST", "/api/apikeys", token=operator, json={})
+    assert answer.status == 200, answer.body
+    return answer.json()["key"]
 
 
 async def put(site: Site, job: Owned, state: str, sequence: int | None = None) -> Job:
@@ -198,8 +230,9 @@ async def test_rotation_and_deletion(site: Site) -> None:
             job = again
             before = await site.store.find_job(job.uuid)
         rotated = await site.ask("POST", f"{job.path}/token/rotate", token=kind.token)
-        assert rotated.status == kind.give, (name, rotated.body)
-        if kind.give == 200:
+        expected = kind.give if kind.rotate is None else kind.rotate
+        assert rotated.status == expected, (name, rotated.body)
+        if expected == 200:
             assert (await site.ask("GET", job.path, token=job.token)).status == 401
             assert (await site.ask("GET", job.path, token=rotated.json()["token"])).status == 200
         else:

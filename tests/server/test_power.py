@@ -138,6 +138,14 @@ async def test_accounts(site: Site) -> None:
         "role": "author",
         "active": True,
         "created_at": "2026-11-22T12:00:00Z",
+        "is_admin": False,
+        "first_name": "",
+        "last_name": "",
+        "priority": 2,
+        "company_id": None,
+        "platform_ids": None,
+        "max_jobs_in_queue": 50,
+        "max_concurrent_jobs": 5,
     }
     path = f"/api/users/{eve['id']}"
     assert (await site.ask("GET", path, token=olga)).json() == eve

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from jobpass.errors import Conflict, UnknownJob
-from jobpass.records import Change, Event, Job, Pipeline, Replayed
+from jobpass.records import Blob, Change, Details, Event, Job, Pipeline, Replayed, Work
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -98,3 +98,42 @@ def pipeline(uuid="pipe", **fields):
     """A pipeline."""
     plain = {"name": "a pipeline", "body": b'{"id":"a"}', "owner": 1, "created_at": AT, "updated_at": AT}
     return Pipeline(uuid=uuid, **(plain | fields))
+
+
+def work(payload=1, **fields):
+    """What makes a job one for a worker; ``payload`` is the number of a blob."""
+    return Work(**({"platform": "sim:a", "platform_id": "pipe", "payload": Blob(payload, 2, "00")} | fields))
+
+
+def submit(uuid, blob, *, most=None, owner=1, created_at=AT, **fields):
+    """A judge that makes a job that waits for a worker."""
+
+    def judge(found, _):
+        if found is not None:
+            raise Conflict("there is one")
+        plain = {"lifecycle": "compute", "state": "waiting", "owner": owner, "created_at": created_at}
+        made = job(uuid, work=work(blob, **fields), **plain)
+        return Change(None, made, event(1, "create", state="waiting"), Details(), most)
+
+    return judge
+
+
+def move(name, state, **fields):
+    """A judge that moves a job with work; ``fields`` are of its work."""
+
+    def judge(found, _):
+        if found is None:
+            raise UnknownJob("job")
+        return send(name, state=state, work=replace(found.work, **fields))(found, None)
+
+    return judge
+
+
+def lease(worker="w", until=AT):
+    """A judge that gives a waiting job to a worker."""
+
+    def judge(found, _):
+        assert found.state == "waiting"
+        return move("lease", "running", worker=worker, leased_until=until, attempts=found.work.attempts + 1)(found, _)
+
+    return judge

@@ -13,8 +13,8 @@ from jobpass.wire import paths
 from support.asgi import Answer
 from support.site import PASSWORD, PIPELINE, Owned, Site
 
-PUBLIC = {paths.LOGIN, paths.HEALTH, paths.READY, paths.OPENAPI}
-"""Templates that ask for no token: log in, health, and a document that is the same everywhere."""
+PUBLIC = {paths.LOGIN, paths.HEALTH, paths.READY, paths.OPENAPI, paths.PLATFORMS_PUBLIC}
+"""Templates that ask for no token: log in, health, what anybody is told, and a document that is the same everywhere."""
 
 
 WEBHOOK_URL = "http://127.0.0.1:9/"
@@ -22,7 +22,8 @@ WEBHOOK_URL = "http://127.0.0.1:9/"
 
 
 class Things(NamedTuple):
-    """What there is in a site: an author's and an operator's login token; her job, request for a key and webhook."""
+    """What there is in a site: an author's and an operator's login token; her job, request for a key, webhook and job
+    tokens (one of them revoked); the operator's API keys (likewise) and the platform ``sim:local``."""
 
     ann: str
     olga: str
@@ -31,6 +32,11 @@ class Things(NamedTuple):
     key_id: str
     key_hash: str
     webhook: str
+    token_id: int
+    token: str
+    revoked_id: int
+    api_key_id: int
+    revoked_key_id: int
 
 
 async def make_things(site: Site) -> Things:
@@ -40,13 +46,22 @@ async def make_things(site: Site) -> Things:
     asked = {"use_case": "repair", "storage": "a vault", "lifetime_seconds": 600}
     key = (await site.ask("POST", "/api/admin-keys", token=ann, json=asked)).json()
     hook = (await site.ask("POST", "/api/webhooks", token=ann, json={"url": WEBHOOK_URL, "job_uuid": job.uuid})).json()
-    return Things(ann, olga, job, await site.pipeline(ann), key["id"], key["request_hash"], hook["id"])
+    token, revoked = [(await site.ask("POST", "/api/tokens", token=ann, json={})).json() for _ in range(2)]
+    ended = {"token_id": str(revoked["token_id"])}
+    assert (await site.ask("POST", "/api/tokens/revoke", token=ann, form=ended)).status == 200
+    keys = [(await site.ask("POST", "/api/apikeys", token=olga, json={})).json()["id"] for _ in range(2)]
+    assert (await site.ask("POST", f"/api/apikeys/{keys[1]}/revoke", token=olga)).status == 200
+    assert (await site.ask("POST", "/api/platforms", token=olga, json={"name": "sim:local"})).status in (200, 409)
+    made = ann, olga, job, await site.pipeline(ann), key["id"], key["request_hash"], hook["id"]
+    return Things(*made, token["token_id"], token["token"], revoked["token_id"], *keys)
 
 
 def sample(route: Route, things: Things) -> tuple[str, Any]:
     """The path and the body (JSON, or members of a form) of a sound request; the body is None if there is none."""
     segment = {"jobs": things.job.uuid, "pipelines": things.pipeline, "admin_keys": things.key_id, "accounts": "1"}
-    segment |= {"webhooks": things.webhook, "files": things.job.uuid}
+    segment |= {"webhooks": things.webhook, "files": things.job.uuid, "tokens": str(things.token_id)}
+    key = things.revoked_key_id if route.template == paths.API_KEY_REOPEN else things.api_key_id
+    segment |= {"api_keys": str(key), "platforms": "sim:local"}
     place = route.handler.__module__.rpartition(".")[2]
     path = re.sub(r"\{\w+\}", segment.get(place, ""), route.template)
     bodies: dict[str, Any] = {
@@ -66,10 +81,25 @@ def sample(route: Route, things: Things) -> tuple[str, Any]:
         paths.ADMIN_KEY_REVOKE: {"reason": "lost"},
         paths.INTROSPECT: {"token": things.job.token},
         paths.REVOKE: {"token": things.job.token},
+        paths.USER: {"first_name": "Ann"},
+        paths.TOKENS_CONTAIN: {"token": things.token},
+        paths.API_KEYS: {"label": "a worker"},
+        paths.PLATFORMS: {"name": "sim:another"},
+        paths.PLATFORM: {"description": "another one"},
         paths.WEBHOOKS: {"url": WEBHOOK_URL, "job_uuid": things.job.uuid},
         paths.WEBHOOK_ROTATE: {"grace_seconds": 1},
         paths.WEBHOOK_RETRY: {"ids": [1]},
     }
+    cloud: dict[str, Any] = {
+        "generate": {"duration": 60},
+        "update": {"label": "another"},
+        "revoke": {"token_id": str(things.token_id)},
+        "reopen": {"token_id": str(things.revoked_id)},
+        "delete": {"tokens": [things.token]},
+        "delete_by_ids": {"token_ids": [things.token_id]},
+    }
+    if route.contract:
+        return path, cloud[route.handler.__name__] if route.body is not None else None
     return path, bodies[route.template] if route.body is not None else None
 
 

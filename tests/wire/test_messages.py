@@ -55,9 +55,9 @@ def structs(ending: str) -> list[type[msgspec.Struct]]:
 
 
 def test_requests_refuse_what_they_do_not_know_and_answers_do_not() -> None:
-    requests = [route.body for route in ROUTES if route.body not in (None, dict[str, Any]) and not route.form]
-    assert messages.NewEvent in requests
-    for request in requests:
-        assert request.__struct_config__.forbid_unknown_fields
+    asking = [route for route in ROUTES if route.body not in (None, dict[str, Any]) and not route.form]
+    assert messages.NewEvent in [route.body for route in asking]
+    for route in asking:
+        assert route.body.__struct_config__.forbid_unknown_fields is not route.contract, route.template
     for answer in [*structs("Answer"), *structs("Page"), *structs("List"), messages.Message, messages.Problem]:
         assert not answer.__struct_config__.forbid_unknown_fields, answer

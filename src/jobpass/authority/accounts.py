@@ -1,20 +1,20 @@
-"""People: make an account, log in, log out."""
+"""People: make an account, change it, log in, log out."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from jobpass import ids
+from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
 from jobpass.authority.standing import principal_of
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
-from jobpass.records import Credential, Page, Principal, Role, Session
+from jobpass.records import Page, Principal, Profile, Role, Session
 from jobpass.tokens.access import Access
-from jobpass.tokens.mint import mint_credential
+from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.authority.throttle import Throttle
     from jobpass.clock import Clock
-    from jobpass.ports import AccountStore, Randomness
-    from jobpass.tokens.keyring import Keyring
+    from jobpass.ports import AccountStore
 
 LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
-TOKENS_OF_PERSONS = ("login", "job", "admin")
-"""Kinds of credential that end for good when their owner is disabled."""
+ALL_TOKENS = ("login", "job", "admin", "apikey")
+"""Kinds of credential that end for good when their owner is disabled, or is an operator no more."""
+MAX_NAME_LENGTH = 100
+MAX_PRIORITY = 1000
+MAX_JOBS = 1_000_000
 MAX_EMAIL_LENGTH = 254
 """Characters of an address, RFC 5321 §4.5.3.1.3 less the angle brackets."""
 
 
-class LoggedIn(Struct, frozen=True):
-    """A fresh login token with its record and owner."""
+class UserChanges(Struct, frozen=True):
+    """What somebody wants changed of an account; what is not given stays. ``profile`` holds fields of ``Profile``."""
 
-    token: str
-    credential: Credential
-    principal: Principal
-
-    def __repr__(self) -> str:
-        return f"LoggedIn(token=…, credential={self.credential!r})"
+    email: str | None = None
+    role: Role | None = None
+    active: bool | None = None
+    profile: dict[str, Any] = {}
 
 
 class Accounts:
@@ -52,32 +52,42 @@ class Accounts:
         self,
         store: AccountStore,
         gate: Gate,
-        keyring: Keyring,
         passwords: Passwords,
         throttle: Throttle,
+        issuing: Issuing,
         audit: Audit,
         clock: Clock,
-        randomness: Randomness,
     ) -> None:
         self._store = store
         self._gate = gate
-        self._keyring = keyring
+        self._issuing = issuing
         self._passwords = passwords
         self._audit = audit
         self._throttle = throttle
         self._clock = clock
-        self._randomness = randomness
 
-    async def create(self, email: str, password: str, role: Role, bearer: Bearer | None = None) -> Principal:
-        """A new account; ``InvalidInput`` for an address or password that cannot be, ``AlreadyExists`` if taken.
+    async def create(
+        self,
+        email: str,
+        password: str,
+        role: Role,
+        bearer: Bearer | None = None,
+        *,
+        profile: Profile = Profile(),  # noqa: B008 - a frozen value
+        active: bool = True,
+    ) -> Principal:
+        """A new account; ``InvalidInput`` for what cannot be, ``AlreadyExists`` if the address is taken.
 
         Without a bearer it is the installation itself that calls (``jobpass init``).
         """
         if bearer is not None:
             self._admit(bearer, "users.manage")
         address = read_address(email)
+        check_profile(profile)
         password_hash = await self._passwords.hash(password, [address])
-        principal = await self._store.add_principal(address, role, password_hash, self._clock.now())
+        principal = await self._store.add_principal(
+            address, role, password_hash, self._clock.now(), profile, active=active
+        )
         await self._audit.record(
             "user.created", bearer=bearer, subject=str(principal.id), email=principal.email, role=role
         )
@@ -115,17 +125,45 @@ class Accounts:
         return await self._store.list_principals(after=after, limit=limit)
 
     async def set_active(self, bearer: Bearer, principal_id: int, active: bool) -> Principal:
-        """Disable an account, which ends all its tokens for good, or enable it again.
+        """Disable an account, which ends all its tokens for good, or enable it again."""
+        return await self.update(bearer, principal_id, UserChanges(active=active))
 
-        Nobody disables the account that asks: an installation keeps somebody who can enable.
+    async def update(self, bearer: Bearer, principal_id: int, changes: UserChanges) -> Principal:
+        """Change an account, for an operator. Raises as ``create`` does.
+
+        Whoever is disabled, or is an operator no more, has no token any more, and gets none of them back. ``Conflict``
+        for either on the account that asks: an installation keeps somebody who can enable.
         """
         at = self._admit(bearer, "users.manage")
-        if not active and principal_of(bearer).id == principal_id:
-            raise Conflict("Nobody disables the own account.", id=principal_id)
-        principal = await self._store.change_principal(principal_id, lambda one: replace(one, active=active))
-        ended = 0 if active else await self._store.revoke_owned(principal_id, TOKENS_OF_PERSONS, at)
-        name = "user.enabled" if active else "user.disabled"
-        await self._audit.record(name, bearer=bearer, subject=str(principal_id), tokens_ended=ended)
+        address = None if changes.email is None else read_address(changes.email)
+        seen: list[Principal] = []
+
+        def change(standing: Principal) -> Principal:
+            seen.append(standing)
+            profile = replace(standing.profile, **changes.profile)
+            check_profile(profile)
+            return Principal(
+                standing.id,
+                address or standing.email,
+                changes.role or standing.role,
+                standing.active if changes.active is None else changes.active,
+                standing.created_at,
+                profile,
+            )
+
+        if principal_id == principal_of(bearer).id and (changes.active is False or changes.role == "author"):
+            raise Conflict("Nobody disables the own account, or makes it less.", id=principal_id)
+        principal = await self._store.change_principal(principal_id, change)
+        before = seen[-1]
+        lessened = not principal.active or (before.role == "operator" and principal.role != "operator")
+        ended = await self._store.revoke_owned(principal_id, ALL_TOKENS, at) if lessened else 0
+        await self._audit.record(
+            _name_of(before, principal),
+            bearer=bearer,
+            subject=str(principal_id),
+            tokens_ended=ended,
+            changed=_changed(before, principal),
+        )
         return principal
 
     async def set_password(self, bearer: Bearer, principal_id: int, password: str, present: str | None) -> Principal:
@@ -146,7 +184,7 @@ class Accounts:
         await self._audit.record("user.password", bearer=bearer, subject=str(principal_id), tokens_ended=ended)
         return changed
 
-    async def login(self, email: str, password: str, address: str | None = None) -> LoggedIn:
+    async def login(self, email: str, password: str, address: str | None = None) -> Issued:
         """A login token for the right password; ``LoginFailed`` after the same work for anything else.
 
         ``TooMany`` where too many failed before (see ``throttle``).
@@ -154,7 +192,7 @@ class Accounts:
         principal = await self._check_password(email.strip().lower(), password, address)
         return await self._issue(principal, "login", "login", address)
 
-    async def login_in_process(self, email: str) -> LoggedIn:
+    async def login_in_process(self, email: str) -> Issued:
         """A login token for whoever holds the root key, and is asked for no password: that is the installation itself.
 
         The account is made if it is missing (``ensure``); ``LoginFailed`` if it is disabled.
@@ -164,28 +202,18 @@ class Accounts:
             raise LoginFailed("The account is disabled.")
         return await self._issue(principal, "in process", "login.in_process", None)
 
-    async def end(self, login: LoggedIn) -> None:
+    async def end(self, login: Issued) -> None:
         """End a token of ``login_in_process``."""
         credential = login.credential
         if await self._store.end_credential(credential.id, self._clock.now()):
             await self._audit.record("logout", principal=credential.owner, subject=credential.id)
 
-    async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> LoggedIn:
+    async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> Issued:
         """A login token, recorded as ``label``, and in the audit as ``entry``."""
         at = self._clock.now()
-        credential = Credential(
-            id=ids.credential_id(self._randomness(16)),
-            kind="login",
-            owner=principal.id,
-            label=label,
-            issued_at=at,
-            expires_at=at + timedelta(seconds=LOGIN_SECONDS),
-            kid=self._keyring.signing_kid,
-        )
-        credential = await self._store.add_credential(credential)
-        await self._audit.record(entry, principal=principal.id, address=address, subject=credential.id)
-        token = mint_credential(self._keyring, "login", credential.id, kid=credential.kid)
-        return LoggedIn(token, credential, principal)
+        issued = await self._issuing.issue("login", principal, label, at, at + timedelta(seconds=LOGIN_SECONDS))
+        await self._audit.record(entry, principal=principal.id, address=address, subject=issued.credential.id)
+        return issued
 
     async def _check_password(self, email: str, password: str, address: str | None) -> Principal:
         """The active principal whose password this is; everything else is the same ``LoginFailed``."""
@@ -219,6 +247,37 @@ class Accounts:
         if bearer.session is None:
             raise RevokedToken("The token has no record.")
         return bearer.session
+
+
+def check_profile(profile: Profile) -> None:
+    """``InvalidInput`` for names, a priority or limits that no account can have."""
+    fields: dict[str, list[str]] = {}
+    for name in ("first_name", "last_name"):
+        text = getattr(profile, name)
+        if len(text) > MAX_NAME_LENGTH or (text and not text.isprintable()):
+            fields[f"json.{name}"] = [f"must have at most {MAX_NAME_LENGTH} printable characters"]
+        elif scrub(text) != text:
+            fields[f"json.{name}"] = ["holds a token; whoever reads it could use it"]
+    bounds = {"priority": MAX_PRIORITY, "max_jobs_in_queue": MAX_JOBS, "max_concurrent_jobs": MAX_JOBS}
+    for name, most in bounds.items():
+        if not 0 <= getattr(profile, name) <= most:
+            fields[f"json.{name}"] = [f"must be 0 to {most}"]
+    if fields:
+        raise InvalidInput("The account cannot be like that.", fields)
+
+
+def _name_of(before: Principal, after: Principal) -> str:
+    """What the audit calls the change."""
+    if before.active == after.active:
+        return "user.changed"
+    return "user.enabled" if after.active else "user.disabled"
+
+
+def _changed(before: Principal, after: Principal) -> dict[str, Any]:
+    """The new values of what changed."""
+    pairs = [*to_builtins(after).items(), *to_builtins(replace(after.profile)).items()]
+    old = to_builtins(before) | to_builtins(before.profile)
+    return {name: value for name, value in pairs if name != "profile" and old.get(name) != value}
 
 
 def read_address(email: str) -> str:

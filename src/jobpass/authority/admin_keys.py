@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import principal_of
+from jobpass.authority.standing import principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, MalformedToken, UnknownCredential
 from jobpass.records import AdminKey, Credential, Page
 from jobpass.tokens.access import Access
@@ -146,8 +146,10 @@ class AdminKeys:
         return await self._step(bearer, key_id, judge, "admin_key.denied")
 
     async def collect(self, bearer: Bearer, key_id: str) -> str:
-        """The key, once, for its requester; then ``Conflict``."""
+        """The key, once, for its requester; then ``Conflict``. It is under all conditions of the token that asks."""
         at = self._admit(bearer, "admin_keys.request")
+        if first_expiry(bearer.verified.caveats) is not None:
+            raise Denied(reasons=["a token that is limited in time is given no admin key, which is not"])
 
         def judge(key: AdminKey) -> AdminKey:
             self._requester_only(bearer, key)
@@ -166,9 +168,11 @@ class AdminKeys:
                 issued_at=at,
                 expires_at=None,
                 kid=kid,
+                issuer=session_of(bearer).credential.id,
             )
         )
-        return mint_admin_key(self._keyring, key.id, key.lifetime_seconds, scope_caveats(_decode(key.scope)), kid)
+        caveats = (*scope_caveats(_decode(key.scope)), *bearer.verified.caveats)
+        return mint_admin_key(self._keyring, key.id, key.lifetime_seconds, caveats, kid)
 
     async def revoke(self, bearer: Bearer, key_id: str, reason: str | None) -> AdminKey:
         """End a key and all its tokens, at once. By its requester or an operator."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from jobpass.authority import anchors
 from jobpass.authority.accounts import Accounts
 from jobpass.authority.admin_keys import DEFAULT_LIFETIME_SECONDS, AdminKeys
+from jobpass.authority.api_keys import ApiKeys
 from jobpass.authority.audit import Audit
 from jobpass.authority.buckets import Buckets
 from jobpass.authority.callbacks import Callbacks
+from jobpass.authority.containment import Containment
 from jobpass.authority.credentials import Credentials
 from jobpass.authority.export import documents
 from jobpass.authority.gate import Gate
@@ -18,9 +21,12 @@ from jobpass.authority.history import Checked, verify_all, verify_audit
 from jobpass.authority.imports import Imports, Options
 from jobpass.authority.indexing import Indexing
 from jobpass.authority.introspection import Introspection
+from jobpass.authority.issuing import Issuing
+from jobpass.authority.job_tokens import JobTokens
 from jobpass.authority.jobs import Jobs
 from jobpass.authority.legacy import LegacyTokens, make_throttle
 from jobpass.authority.pipelines import Pipelines
+from jobpass.authority.platforms import Platforms
 from jobpass.authority.recording import Indexings
 from jobpass.authority.rekey import rekey
 from jobpass.authority.resetting import Resetting, Underway
@@ -90,7 +96,11 @@ class Authority:
         self._keyring = keyring
         self.audit = Audit(store, gate, keyring, clock, self._node)
         self.credentials = Credentials(store, Verifier(keyring), gate, clock)
-        self.accounts = Accounts(store, gate, keyring, self._passwords, self._throttle, self.audit, clock, randomness)
+        issuing = Issuing(store, keyring, randomness)
+        self.accounts = Accounts(store, gate, self._passwords, self._throttle, issuing, self.audit, clock)
+        self.job_tokens = JobTokens(store, gate, self.credentials, issuing, self.audit, clock)
+        self.api_keys = ApiKeys(store, gate, self.credentials, issuing, self.audit, clock)
+        self.platforms = Platforms(store, gate, self.audit, clock, randomness)
         self.pipelines = Pipelines(store, gate, clock, self._namespace)
         resetting = Resetting(
             store, gate, self._archives, self.credentials, self.audit, clock, randomness, self._underway
@@ -137,6 +147,7 @@ class Authority:
             lifetime_seconds=self._admin_lifetime_seconds,
             single_operator=self._single_operator,
         )
+        self.containment = Containment(store, gate, self.credentials, self.admin_keys, self.audit, clock, randomness)
         self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
 
     def imports(self, options: Options) -> Imports:
@@ -146,6 +157,10 @@ class Authority:
     def export(self) -> AsyncIterator[bytes]:
         """All pipelines and jobs as documents of such a catalogue, without secrets; likewise."""
         return documents(self._store)
+
+    def now(self) -> datetime:
+        """The time, as everything that is decided here sees it."""
+        return self._clock.now()
 
     def admit(self, bearer: Bearer, action: str) -> None:
         """Return if the bearer may do what concerns no job but its own, else raise as the gate does."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.buckets import Buckets, Rate
-from jobpass.authority.credentials import RECORDED_KINDS
 from jobpass.errors import RevokedToken, TooMany, UnknownJob, WrongKind
 from jobpass.lifecycle.resting import settles
 from jobpass.tokens import ticket
@@ -103,7 +102,7 @@ class Callbacks:
         if self._calls.wait(key, TOLD, at) > 0:
             return
         self._calls.add(key, TOLD, at)
-        if verified.kind in RECORDED_KINDS and verified.credential_id is not None:
+        if verified.credential_id is not None:
             bearer = Bearer(verified, await self._store.find_session(verified.credential_id), address)
         await self._audit.record("token.in_url", bearer=bearer, subject=verified.job_uuid, kind=verified.kind)
 

@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.policy import ANY_JOB_ACTIONS, KIND_ACTIONS, OWN_JOB_ACTIONS, ROLE_ACTIONS
-from jobpass.records import Job, Principal
+from jobpass.records import Job, Role
 from jobpass.tokens import ticket
 from jobpass.tokens.access import Access
 from jobpass.tokens.verify import check_caveats
 
-Ground = Literal["hidden", "ended", "expired", "caveat", "policy"]
-"""Why not: the job is not to be seen; the token ended by decision; by time; a caveat forbids; the policy does."""
+Ground = Literal["hidden", "disabled", "ended", "expired", "caveat", "policy"]
+"""Why not: the job is not to be seen; the owner is disabled; the token ended by decision; by time; a caveat forbids;
+the policy does."""
 
 
 class Objection(Struct, frozen=True, gc=False):
@@ -31,7 +32,7 @@ class Allowed(Struct, frozen=True, gc=False):
     """Yes; ``credential`` is the public name which the record will show, ``address`` where the access came from."""
 
     credential: str
-    address: str | None
+    address: str | None = None
 
 
 class Denied(Struct, frozen=True, gc=False):
@@ -97,7 +98,9 @@ def _about_session(bearer: Bearer, access: Access) -> list[Objection]:
     if credential.expires_at is not None and access.at >= credential.expires_at:
         objections.append(Objection("expired", "the credential expired"))
     if not principal.active:
-        objections.append(Objection("ended", "the owner is disabled"))
+        objections.append(Objection("disabled", "the owner is disabled"))
+    if access.action == "tokens.create" and not credential.terms.mints:
+        objections.append(Objection("policy", "the token may make no others"))
     return objections
 
 
@@ -106,11 +109,12 @@ def _about_owner(bearer: Bearer, access: Access, job: Job | None) -> list[Object
     if bearer.session is None:
         return []  # said already
     principal = bearer.session.principal
+    role: Role = "author" if bearer.verified.kind == "job" else principal.role
     objections = []
-    if access.action not in ROLE_ACTIONS[principal.role]:
-        objections.append(Objection("policy", f"the role {principal.role} does not allow {access.action}"))
+    if access.action not in ROLE_ACTIONS[role]:
+        objections.append(Objection("policy", f"the role {role} does not allow {access.action}"))
     if job is not None:
-        allowed = on_job_of(principal, job.owner)
+        allowed = on_job_of(principal.id, role, job.owner)
         if "jobs.read" not in allowed:
             objections.append(Objection("hidden", "the job belongs to somebody else"))
         elif access.action not in allowed:
@@ -118,6 +122,6 @@ def _about_owner(bearer: Bearer, access: Access, job: Job | None) -> list[Object
     return objections
 
 
-def on_job_of(principal: Principal, owner: int) -> frozenset[str]:
-    """What the principal may do on a job of this owner, as far as the role allows it at all."""
-    return OWN_JOB_ACTIONS if owner == principal.id else ANY_JOB_ACTIONS[principal.role]
+def on_job_of(principal_id: int, role: Role, owner: int) -> frozenset[str]:
+    """What a principal who acts in this role may do on a job of this owner, as far as the role allows it at all."""
+    return OWN_JOB_ACTIONS if owner == principal_id else ANY_JOB_ACTIONS[role]

@@ -19,6 +19,7 @@ from jobpass.errors import (
     ExpiredToken,
     IdempotencyConflict,
     JobExists,
+    OwnerDisabled,
     RevokedToken,
     UnknownEvent,
     UnknownJob,
@@ -80,7 +81,7 @@ class Gate:
 
     def may_be_told(self, principal: Principal, owner: int) -> bool:
         """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
-        return principal.active and "jobs.read" in on_job_of(principal, owner)
+        return principal.active and "jobs.read" in on_job_of(principal.id, principal.role, owner)
 
     def judge_event(
         self, bearer: Bearer, job_uuid: str, submission: Submission, action: Sending = "jobs.event"
@@ -121,12 +122,21 @@ class Gate:
 
         return judge
 
-    def judge_rotation(self, bearer: Bearer, job_uuid: str, serial: int, at: datetime, grace_seconds: int) -> Judge:
+    def judge_rotation(
+        self,
+        bearer: Bearer,
+        job_uuid: str,
+        serial: int,
+        at: datetime,
+        grace_seconds: int,
+        *,
+        action: Literal["jobs.rotate", "tokens.contain"] = "jobs.rotate",
+    ) -> Judge:
         """The judge of a new serial: the one before lives ``grace_seconds`` on, and what it replaced is dead.
 
         The row takes the root key that signs now.
         """
-        access = Access("jobs.rotate", at, job=job_uuid, address=bearer.address)
+        access = Access(action, at, job=job_uuid, address=bearer.address)
 
         def judge(job: Job | None, _prior: Event | None) -> Change | Replayed:
             self.admit(bearer, access, job)
@@ -248,6 +258,8 @@ def _refusal(denied: Denied, access: Access) -> Error:
     grounds = {objection.ground: objection.reason for objection in reversed(denied.objections)}
     if "hidden" in grounds:
         return UnknownJob(access.job or "")
+    if "disabled" in grounds:
+        return OwnerDisabled("The token has ended: its owner is disabled.")
     if "ended" in grounds:
         return RevokedToken(f"The token has ended: {grounds['ended']}.")
     if "expired" in grounds:

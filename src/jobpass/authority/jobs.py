@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 EVENTS_DRAWN = 256
 """Event uuids whose randomness is drawn at once: asking the system for each took a tenth of an event's time."""
+GIVEN = ("login", "job")
+"""Kinds of token whose holders are given a job's document token with the answer to an event."""
 MAX_GRACE_SECONDS = 86_400
 """How long a replaced document token may live on."""
 
@@ -188,7 +190,7 @@ class Jobs:
         job, event = _standing(outcome)
         if event is None:
             raise UnknownJob(uuid)
-        return Accepted(event, self._token(bearer, job) if bearer.verified.kind == "login" else None)
+        return Accepted(event, self._token(bearer, job) if bearer.verified.kind in GIVEN else None)
 
     async def reset(
         self, bearer: Bearer, uuid: str, data: bytes = b"null", key: str | None = None, *, no_clear_path: bool = False

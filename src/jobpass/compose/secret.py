@@ -34,8 +34,8 @@ from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.token import ADMIN_KEY_PREFIX
 
 if TYPE_CHECKING:
-    from jobpass.authority.accounts import LoggedIn
     from jobpass.authority.authority import Authority
+    from jobpass.authority.issuing import Issued
     from jobpass.compose.installation import Installation
 
 log = logging.getLogger("jobpass.inprocess")
@@ -64,7 +64,7 @@ class OwnSession:
         self._authority = authority
         self._account = account
         self._clock = clock
-        self._logins: list[LoggedIn] = []
+        self._logins: list[Issued] = []
         self._renew_at: datetime | None = None
         self._renewing = threading.Lock()
 

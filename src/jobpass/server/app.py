@@ -130,11 +130,12 @@ class App:
     async def _answer(self, method: str, path: str, query: bytes, call: Call) -> bytes:
         """The body of a good answer: the route, the token, the query, then the handler with the body."""
         route, call.id = self._router.find(method, path)
-        call.template = route.template
+        call.template, call.contract, call.statuses = route.template, route.contract, route.statuses
         if route.bearer:
-            call.presented = await identify(call)
+            call.presented = await identify(call, route.kinds)
         if query:
-            call.query = parse_query(query, None if route.ticket else route.query)
+            known = None if route.ticket or route.contract else route.query
+            call.query = parse_query(query, known, route.repeated)
         return _encode(await route.handler(call))
 
     def _request_id(self, call: Call) -> str:
@@ -145,7 +146,7 @@ class App:
         return f"{self._instance}-{next(self._numbers):x}"
 
     def _refuse(self, error: Exception, call: Call) -> tuple[int, Headers, bytes]:
-        status, headers, body = to_problem(error, call.request_id)
+        status, headers, body = to_problem(error, call.request_id, contract=call.contract, statuses=call.statuses)
         self.counters.refused(error.code if isinstance(error, Error) else INTERNAL)
         if isinstance(error, NOTED):
             subject = call.id if _subject.fullmatch(call.id) else None

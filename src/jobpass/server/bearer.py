@@ -5,27 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jobpass.authority.legacy import TEXT as OLD_TEXT
-from jobpass.errors import MalformedToken, MissingToken
+from jobpass.errors import MalformedToken, MissingToken, WrongKind
 from jobpass.ids import is_uuid
 from jobpass.wire import paths
 
 if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.server.call import Call
+    from jobpass.tokens.token import Kind
 
 OLD_TEXT_CHARS: Final = 16
 
 
-async def identify(call: Call) -> Bearer:
+async def identify(call: Call, kinds: tuple[Kind, ...]) -> Bearer:
     """Who sends the request; ``InvalidToken``. A forged text is refused without any look-up.
 
+    A token of none of these ``kinds`` is ``WrongKind``.
     What looks like an old token of an imported job is one only on that job's routes.
     """
     credentials = call.authority.credentials
     call.text = bearer_text(call)
     if len(call.text) == OLD_TEXT_CHARS and (job := _job_of(call)) and OLD_TEXT.fullmatch(call.text):
         return await call.authority.legacy_tokens.identify(call.text, job, call.address)
-    return await credentials.identify(credentials.verify(call.text), call.address)
+    verified = credentials.verify(call.text)
+    if verified.kind not in kinds:
+        raise WrongKind(f"A token of kind {verified.kind} is none on this route.")
+    return await credentials.identify(verified, call.address)
 
 
 def _job_of(call: Call) -> str | None:

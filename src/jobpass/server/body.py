@@ -67,9 +67,14 @@ async def read_told(call: Call) -> bytes:
     return body
 
 
+async def read_members(call: Call) -> dict[str, str]:
+    """The members of a form."""
+    return form_members(await read_body(call, FORM))
+
+
 async def read_form(call: Call) -> TokenForm:
     """The form of RFC 7662 and RFC 7009. Members that are not known are passed over, as RFC 6749 §3.2 asks."""
-    members = form_members(await read_body(call, FORM))
+    members = await read_members(call)
     token = members.get("token")
     if not token:
         raise InvalidInput.at("form.token", "is required")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from jobpass.errors import MissingToken
+from jobpass.wire.problems import NO_STATUSES
 
 if TYPE_CHECKING:
     from jobpass.authority.authority import Authority
@@ -27,7 +28,7 @@ class Call:
 
     ``id`` is the path's uuid or id, as it came. ``text`` is the bearer text: for the answer to an event, and nothing
     else. ``close`` says that the connection ends with the answer. ``body`` is the whole one, if it was there from the
-    start; else it is received.
+    start; else it is received. ``contract`` and ``statuses`` are the route's, as soon as that is known.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Call:
         "body",
         "body_limit_bytes",
         "close",
+        "contract",
         "counters",
         "deadlines",
         "id",
@@ -46,6 +48,7 @@ class Call:
         "query",
         "receive",
         "request_id",
+        "statuses",
         "template",
         "text",
     )
@@ -77,6 +80,8 @@ class Call:
         self.query: dict[str, str] = {}
         self.presented: Bearer | None = None
         self.close = False
+        self.contract = False
+        self.statuses: Mapping[int, int] = NO_STATUSES
 
     @property
     def bearer(self) -> Bearer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from importlib.metadata import version
@@ -15,35 +16,52 @@ from jobpass.errors import Error
 from jobpass.server.call import Call
 from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX, MAX_LENGTH, MAX_SEQUENCE
 from jobpass.server.route import Route
+from jobpass.server.tokens import LIMIT as TOKENS_DEFAULT
+from jobpass.server.tokens import LIMIT_MAX as TOKENS_MAX
+from jobpass.server.tokens import OFFSET_MAX
 from jobpass.wire import paths
 from jobpass.wire.files import WAIT_SECONDS
 from jobpass.wire.messages import Problem
-from jobpass.wire.problems import INTERNAL, TABLE
+from jobpass.wire.problems import CONTRACT_STATUS, INTERNAL, TABLE
 
 DOES: Final = "describes all of this (OpenAPI 3.1)"
 _TEXT: Final = {"type": "string", "maxLength": MAX_LENGTH}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _SEQUENCE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE}
+_BOOLEAN: Final = {"type": "boolean", "default": False}
 _QUERY: Final[dict[str, dict[str, Any]]] = {
     "acted_on": _TEXT,
     "acted_using": _TEXT,
     "after": _TEXT,
     "child_of": _TEXT,
+    "compromised": _BOOLEAN,
+    "end_time": _TIME,
     "event": _TEXT,
     "generated_by": _TEXT,
+    "include_expired": _BOOLEAN,
+    "include_revoked": _BOOLEAN,
     "kind": {"type": "string", "enum": ["archive", "product"]},
     "level": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
     "name": _TEXT,
+    "offset": {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX, "default": 0},
     "pipeline_uuid": {"type": "string", "format": "uuid"},
     "principal": _SEQUENCE,
     "since": _TIME,
+    "start_time": _TIME,
     "state": _TEXT,
     "status": _TEXT,
+    "token_ids": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}},
     "until": _TIME,
+    "user_id": {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX},
     "wait": {"type": "integer", "minimum": 0, "maximum": WAIT_SECONDS, "default": 0},
 }
-_QUERY_OF: Final = {(paths.JOB_HISTORY, "after"): _SEQUENCE}
+_TOKENS_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": TOKENS_MAX, "default": TOKENS_DEFAULT}
+_QUERY_OF: Final = {
+    (paths.JOB_HISTORY, "after"): _SEQUENCE,
+    (paths.TOKENS, "limit"): _TOKENS_LIMIT,
+    (paths.AUTH_TOKENS, "limit"): _TOKENS_LIMIT,
+}
 """Parameters that are something else on one route."""
 
 _HEADERS: Final[dict[int, dict[str, Any]]] = {
@@ -76,8 +94,13 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     operations: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
     for route in routes:
-        operations.setdefault(route.template, {})[route.method.lower()] = _operation(route, schema_of)
+        operation = _operation(route, schema_of)
+        if operation["operationId"] in names:  # the same by another path
+            operation["operationId"] += re.sub(r"[^a-z]+", "_", route.template.removeprefix("/api"))
+        names.add(operation["operationId"])
+        operations.setdefault(route.template, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Jobpass", "version": version("jobpass"), "license": {"name": "Apache-2.0"}},
@@ -103,6 +126,8 @@ def _operation(route: Route, schema_of: dict[int, dict[str, Any]]) -> dict[str, 
             "required": _is_needed(route.body),
             "content": {media_type: {"schema": schema_of[id(route.body)]}},
         }
+    if route.deprecated:
+        operation["deprecated"] = True
     if route.bearer:
         operation["security"] = [{"bearer": []}]
     return operation
@@ -129,6 +154,8 @@ def _refusals(route: Route, problem: dict[str, Any]) -> dict[str, Any]:
     codes = {500: [INTERNAL]}
     for kind in kinds:
         status, code = TABLE[kind]
+        if route.contract:
+            status = route.statuses.get(status) or CONTRACT_STATUS.get(status, status)
         codes.setdefault(status, []).append(code)
     refusals = {}
     for status, of in sorted(codes.items()):

@@ -30,8 +30,8 @@ from jobpass.wire.power import (
 from jobpass.wire.webhooks import DeadLetter, WebhookAnswer
 
 if TYPE_CHECKING:
-    from jobpass.authority.accounts import LoggedIn
     from jobpass.authority.introspection import Introspected
+    from jobpass.authority.issuing import Issued
     from jobpass.authority.jobs import Accepted, Found
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
@@ -119,7 +119,7 @@ def pipelines(page: Page[Pipeline]) -> Raw:
     return Raw(b'{"pipelines":[%b],"next":%b}' % (items, following))
 
 
-def logged_in(login: LoggedIn) -> LoginAnswer:
+def logged_in(login: Issued) -> LoginAnswer:
     """A login token; it always ends by itself."""
     issued_at, expires_at = login.credential.issued_at, login.credential.expires_at
     if expires_at is None:
@@ -150,7 +150,22 @@ def me(session: Session) -> MeAnswer:
 
 def user(principal: Principal) -> UserAnswer:
     """An account."""
-    return UserAnswer(principal.id, principal.email, principal.role, principal.active, principal.created_at)
+    known = principal.profile
+    return UserAnswer(
+        id=principal.id,
+        email=principal.email,
+        role=principal.role,
+        active=principal.active,
+        created_at=principal.created_at,
+        is_admin=principal.role == "operator",
+        first_name=known.first_name,
+        last_name=known.last_name,
+        priority=known.priority,
+        company_id=known.company_id,
+        platform_ids=None if known.platform_ids is None else list(known.platform_ids),
+        max_jobs_in_queue=known.max_jobs_in_queue,
+        max_concurrent_jobs=known.max_concurrent_jobs,
+    )
 
 
 def admin_key(key: AdminKey) -> AdminKeyAnswer:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from jobpass.errors import Error, UnknownRoute, WrongMethod
 from jobpass.server.call import Call
+from jobpass.tokens.token import Kind
+from jobpass.wire.problems import NO_STATUSES
 
 Handler = Callable[[Call], Awaitable[Struct | msgspec.Raw]]
 Methods = dict[str, "Route"]
+
+USERS_KINDS: Final[tuple[Kind, ...]] = ("document", "admin", "login", "job")
+"""The kinds of token that may be good on a user's route."""
 
 _slashes = re.compile("//+")
 
@@ -23,6 +28,11 @@ class Route(Struct, frozen=True):
 
     ``bearer`` says that a token is needed, ``query`` which parameters are read, ``answer`` and ``body`` which types go
     out and come in (``form``: as a form), ``refuses`` which errors are its own, beside those of every route like it.
+    ``kinds`` are those of the tokens that the route takes: any other is no token there (401), also where it is a good
+    one; an API key is none but on a worker's route.
+    On a route of the cloud's ``contract`` unknown members and parameters are passed over, and errors have the
+    contract's words and statuses; ``statuses`` maps those of the route's own. Parameters in ``repeated`` may come
+    several times.
     ``ticket`` says that the blank of the path is one, which opens the route: then a ``GET`` acts, so that there is no
     ``HEAD``, and any parameter may come along.
     """
@@ -39,6 +49,11 @@ class Route(Struct, frozen=True):
     media_type: str = "application/json"
     refuses: tuple[type[Error], ...] = ()
     ticket: bool = False
+    kinds: tuple[Kind, ...] = USERS_KINDS
+    contract: bool = False
+    statuses: Mapping[int, int] = NO_STATUSES
+    repeated: tuple[str, ...] = ()
+    deprecated: bool = False
 
 
 class Router:

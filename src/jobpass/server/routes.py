@@ -8,6 +8,7 @@ from jobpass import errors
 from jobpass.records import RELATIONS
 from jobpass.server import accounts, admin_keys, audit, health, jobs, lifecycles, metrics, oauth, openapi, pipelines
 from jobpass.server.callback_routes import CALLBACKS
+from jobpass.server.credential_routes import CREDENTIALS
 from jobpass.server.file_routes import FILES
 from jobpass.server.route import Route
 from jobpass.server.webhook_routes import WEBHOOKS
@@ -151,6 +152,15 @@ _PEOPLE: Final = (
     Route("GET", paths.USERS, accounts.list_users, "lists accounts", power.UserList, query=PAGE),
     Route("GET", paths.USER, accounts.show, "shows an account", power.UserAnswer, refuses=(errors.UnknownPrincipal,)),
     Route(
+        "PUT",
+        paths.USER,
+        accounts.update,
+        "changes an account; ends its tokens if that takes power away",
+        power.UserAnswer,
+        body=power.UserUpdate,
+        refuses=(errors.UnknownPrincipal, errors.AlreadyExists, errors.Conflict),
+    ),
+    Route(
         "POST",
         paths.USER_DISABLE,
         accounts.disable,
@@ -280,7 +290,7 @@ _OPERATING: Final = (
     Route("GET", paths.READY, health.ready, "the record can be written; 503 if not", messages.Message, bearer=False),
 )
 
-_DOCUMENTED: Final = (*_JOBS, *FILES, *_PEOPLE, *_POWER, *WEBHOOKS, *_OPERATING)
+_DOCUMENTED: Final = (*_JOBS, *FILES, *_PEOPLE, *CREDENTIALS, *_POWER, *WEBHOOKS, *_OPERATING)
 
 
 def routes(*, callbacks: bool = False) -> tuple[Route, ...]:

@@ -13,6 +13,7 @@ from jobpass.errors import (
     Conflict,
     InvalidInput,
     JobExists,
+    LimitExceeded,
     StoreUnavailable,
     UnknownCredential,
     UnknownJob,
@@ -36,6 +37,7 @@ from jobpass.records import (
     Replayed,
     Standing,
     Webhook,
+    Work,
 )
 
 _Replaced = Principal | AdminKey | Webhook | Credential | Platform
@@ -61,20 +63,36 @@ def check_answer(
     before, after, event = answer.before, answer.after, answer.event
     if before is not job and before != job:
         raise ValueError("the change was made for another state of the job")
-    if job is not None and answer.details is not None:
-        raise ValueError("only a job that is made comes with details")
+    if job is not None and (answer.details is not None or answer.most is not None):
+        raise ValueError("only a job that is made comes with details, or counts against a limit")
     if after is None:
         if job is None:
             raise ValueError("there is no job to delete")
         return
     if after.uuid != uuid:
         raise ValueError("the change is for another job")
+    if job is not None and (after.work is None) != (job.work is None):
+        raise ValueError("a job gets its work when it is made, and keeps it")
     if event is None:
         return
     if event.sequence != after.sequence or (job is not None and event.sequence <= job.sequence):
         raise ValueError("the event is out of sequence")
     if event.key is not None and (event.key != key or standing is not None):
         raise ValueError("the event's idempotency key was not looked up, or is taken")
+
+
+def only_change(answer: Change | Replayed) -> Change:
+    """What the judge of a job that waits answers: nothing was looked up that it could repeat; else ``TypeError``."""
+    if not isinstance(answer, Change):
+        raise TypeError("the judge of a job that waits answers a Change")
+    return answer
+
+
+def seconds_of(work: Work) -> int:
+    """The whole seconds between the last start of the work and its end; 0 if it has not both."""
+    if work.started_at is None or work.ended_at is None:
+        return 0
+    return max(0, int((work.ended_at - work.started_at).total_seconds()))
 
 
 def check_import(batch: ImportBatch, standing: Mapping[str, Standing], known: Mapping[str, Pipeline]) -> None:
@@ -120,6 +138,16 @@ def archive_taken() -> JobExists:
     return JobExists(message, field="archive_path")
 
 
+def queue_full(most: int) -> LimitExceeded:
+    """The error of every call that would give somebody more jobs in the queue than that."""
+    return LimitExceeded(f"Cannot create more than {most} jobs", limit=most)
+
+
+def swept() -> Conflict:
+    """The error of every call that goes on with a blob which nobody named in time."""
+    return Conflict("What was sent before this is not there any more: send it again.")
+
+
 def held(name: str) -> Conflict:
     """The error of every call that wants to hold what somebody else holds."""
     return Conflict("Somebody works on this already.", name=name)
@@ -152,20 +180,27 @@ def lives(credential: Credential, at: datetime | None) -> bool:
     return at is None or credential.expires_at is None or credential.expires_at > at
 
 
-def numbered(label: str, taken: Callable[[str], bool]) -> str:
-    """``label``, or the same with a number behind it that is free, after few questions however many are taken."""
-    if not taken(label):
-        return label
+def numbered(taken: Callable[[int], bool], hint: int = 1) -> int:
+    """A number from 1 on that is free, after few questions however many are taken; ``hint`` is one given of late."""
+    if hint > 1 and not taken(hint + 1):
+        return hint + 1
+    if not taken(1):
+        return 1
     low, high = 1, 2
-    while taken(f"{label}-{high}"):
+    while taken(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if taken(f"{label}-{middle}"):
+        if taken(middle):
             low = middle
         else:
             high = middle
-    return f"{label}-{high}"
+    return high
+
+
+def with_number(label: str, number: int) -> str:
+    """The ``number``-th credential's label, where the first one's is ``label``."""
+    return label if number == 1 else f"{label}-{number}"
 
 
 def label_taken(label: str) -> AlreadyExists:

@@ -31,6 +31,7 @@ PREFIXES: Final[dict[Kind, str]] = {
 }
 ADMIN_KEY_PREFIX: Final = "jp_adk_"
 _PREFIX_CHARS = 7
+_SHOWN_HEX = 12  # of a credential's id are shown with how its text begins
 _REFUSAL = "The text is not a token."
 
 # Identifiers, big-endian: version, kind, kid, then what the kind needs.
@@ -189,6 +190,18 @@ def credential_identifier(kind: Kind, kid: str, credential_id: str) -> bytes:
         raise ValueError("this kind of token is not made from a credential's id alone")
     credential = _sized(credential_id, 16, "a credential's id")
     return _CREDENTIAL.pack(FORMAT_VERSION, KIND_BYTES[kind], kid_bytes(kid), credential)
+
+
+def beginning(kind: Kind, kid: str, credential_id: str) -> str:
+    """How the text of a login token, job token or API key begins, for who has it to know it by; it opens nothing."""
+    return f"{PREFIXES[kind]}{base64url.encode(_beginnings[kind] + bytes.fromhex(kid + credential_id[:_SHOWN_HEX]))}…"
+
+
+_beginnings: Final = {
+    kind: macaroon.pack(bytes((FORMAT_VERSION, KIND_BYTES[kind])).ljust(_CREDENTIAL.size, b"\0"), (), b"")[:5]
+    for kind in PREFIXES
+}
+"""What stands before the kid in the bytes of such a token."""
 
 
 def kid_bytes(kid: str) -> bytes:

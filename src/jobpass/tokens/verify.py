@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from jobpass.errors import ForgedToken, UnknownKey, WrongKind
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import first_expiry, read_all
+from jobpass.tokens.fingerprint import Fingerprint, completed, digest
 from jobpass.tokens.keyring import Keyring
 from jobpass.tokens.mac import chain
 from jobpass.tokens.token import ADMIN_KEY_PREFIX, Verified, identity_fields, kid_of, take_apart, to_bytes
@@ -40,15 +41,30 @@ class Verifier:
         admin token: one without ``expires_at``); for any argument nothing else.
         """
         data = to_bytes(text)
-        digest = blake2b(data).digest()
-        found = self._new.get(digest)
+        name = blake2b(data).digest()
+        found = self._new.get(name)
         if found is not None:
             return found
-        found = self._old.get(digest)
+        found = self._old.get(name)
         if found is None:
             found = self._prove(data)
-        self._remember(digest, found)
+        self._remember(name, found)
         return found
+
+    def recognise(self, found: Fingerprint) -> Verified:
+        """The token, or admin key, that the fingerprint is of; refuses as ``verify`` does, but for an admin key.
+
+        Proves that whoever made the fingerprint had the text, and opens nothing.
+        """
+        key = self._keyring.token_key_of(found.identifier)
+        if key is None:
+            raise UnknownKey("The fingerprint names a key that this server does not have.")
+        text = completed(found, chain(key.mac(found.identifier), found.caveats))
+        if not compare_digest(digest(text), found.digest):
+            raise ForgedToken("The fingerprint is not of a token of this server.")
+        kind, _, identifier, written, _ = take_apart(to_bytes(text))
+        kind, kid, job_uuid, serial, credential_id, lifetime_seconds = identity_fields(kind, identifier)
+        return Verified(kind, kid, job_uuid, serial, credential_id, lifetime_seconds, read_all(written))
 
     @property
     def cached(self) -> int:
@@ -70,13 +86,13 @@ class Verifier:
         kind, kid, job_uuid, serial, credential_id, lifetime_seconds = identity_fields(kind, identifier)
         return Verified(kind, kid, job_uuid, serial, credential_id, lifetime_seconds, caveats)
 
-    def _remember(self, digest: bytes, found: Verified) -> None:
+    def _remember(self, name: bytes, found: Verified) -> None:
         if len(self._new) >= self._half:
             if not self._half:
                 return
             self._old = self._new
             self._new = {}
-        self._new[digest] = found
+        self._new[name] = found
 
 
 class Objection(NamedTuple):

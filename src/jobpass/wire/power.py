@@ -16,6 +16,9 @@ Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Seconds = Annotated[int, Meta(ge=0, le=2**31)]
 Role = Literal["author", "operator"]
+PersonName = Annotated[str, Meta(max_length=100)]
+Count = Annotated[int, Meta(ge=0, le=2**31)]
+PlatformIds = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=1000)]
 
 
 class TokenAnswer(Struct, frozen=True):
@@ -109,14 +112,42 @@ class LifetimeAnswer(Struct, frozen=True):
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
-    """``POST /api/users``."""
+    """``POST /api/users``. ``role`` and ``is_admin`` say the same; absent, the account is an author's.
+
+    ``platform_ids`` null: all platforms. ``priority`` is the highest that a token of the account may have.
+    """
 
     email: Email
     password: Password
-    role: Role = "author"
+    role: Role | UnsetType = UNSET
+    is_admin: bool | UnsetType = UNSET
+    first_name: PersonName = ""
+    last_name: PersonName = ""
+    priority: Count = 2
+    company_id: Count | None = None
+    platform_ids: PlatformIds | None = None
+    active: bool = True
+    max_jobs_in_queue: Count = 50
+    max_concurrent_jobs: Count = 5
 
     def __repr__(self) -> str:
         return f"NewUser(email={self.email!r}, password=…, role={self.role!r})"
+
+
+class UserUpdate(Struct, frozen=True, forbid_unknown_fields=True):
+    """``PUT /api/users/{id}``: what is absent stays."""
+
+    email: Email | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    is_admin: bool | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    first_name: PersonName | UnsetType = UNSET
+    last_name: PersonName | UnsetType = UNSET
+    priority: Count | UnsetType = UNSET
+    company_id: Count | UnsetType | None = UNSET
+    platform_ids: PlatformIds | UnsetType | None = UNSET
+    max_jobs_in_queue: Count | UnsetType = UNSET
+    max_concurrent_jobs: Count | UnsetType = UNSET
 
 
 class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +168,14 @@ class UserAnswer(Struct, frozen=True):
     role: str
     active: bool
     created_at: datetime
+    is_admin: bool = False
+    first_name: str = ""
+    last_name: str = ""
+    priority: int = 2
+    company_id: int | None = None
+    platform_ids: list[str] | None = None
+    max_jobs_in_queue: int = 50
+    max_concurrent_jobs: int = 5
 
 
 class UserList(Struct, frozen=True):

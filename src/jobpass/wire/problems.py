@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,8 @@ from jobpass.errors import Error
 from jobpass.wire.messages import Problem
 
 Headers = list[tuple[bytes, bytes]]
+
+NO_STATUSES: Final[Mapping[int, int]] = MappingProxyType({})
 
 INTERNAL: Final = "internal_error"
 """The code of a failure that nobody foresaw."""
@@ -36,6 +39,7 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.ForgedToken: (401, "invalid_token"),
     errors.ExpiredToken: (401, "invalid_token"),
     errors.RevokedToken: (401, "invalid_token"),
+    errors.OwnerDisabled: (401, "invalid_token"),
     errors.LoginFailed: (401, "invalid_login"),
     errors.Denied: (403, "denied"),
     errors.NotFound: (404, "not_found"),
@@ -43,6 +47,7 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.UnknownPipeline: (404, "unknown_pipeline"),
     errors.UnknownPrincipal: (404, "unknown_principal"),
     errors.UnknownCredential: (404, "unknown_credential"),
+    errors.UnknownPlatform: (404, "unknown_platform"),
     errors.UnknownWebhook: (404, "unknown_webhook"),
     errors.UnknownRoute: (404, "unknown_route"),
     errors.WrongMethod: (405, "wrong_method"),
@@ -51,6 +56,7 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.IdempotencyConflict: (409, "idempotency_conflict"),
     errors.JobExists: (409, "job_exists"),
     errors.AlreadyExists: (409, "already_exists"),
+    errors.LimitExceeded: (409, "limit_exceeded"),
     errors.ArchiveFailed: (409, "archive_failed"),
     errors.TooLarge: (413, "too_large"),
     errors.WrongContentType: (415, "wrong_content_type"),
@@ -67,6 +73,18 @@ TABLE: Final[Mapping[type[Error], tuple[int, str]]] = {
     errors.BrokenRecord: (500, INTERNAL),
 }
 """Error class → HTTP status and wire code. A class that is not here counts as its nearest ancestor that is."""
+
+CONTRACT_STATUS: Final[Mapping[int, int]] = {409: 400}
+"""The status on routes of the cloud's contract, where it is another one."""
+
+_NO_SUCH_TOKEN: Final = "Authentication and authorization failed: token not found"  # noqa: S105 - the contract's words
+_CONTRACT_MESSAGES: Final[Mapping[type[Error], str]] = {
+    errors.InvalidToken: _NO_SUCH_TOKEN,
+    errors.ExpiredToken: "Invalid or expired job token",
+    errors.RevokedToken: "Invalid or expired job token",
+    errors.OwnerDisabled: "Invalid user",
+}
+"""What a caller of the contract's routes is told instead of the sentence for ``invalid_token``."""
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "invalid_token": "The token is not valid.",
@@ -108,11 +126,20 @@ def status_of(error: BaseException) -> tuple[int, str]:
     return 500, INTERNAL
 
 
-def to_problem(error: BaseException, request_id: str) -> tuple[int, Headers, bytes]:
-    """Status, headers and body that answer ``error``; the body shows nothing of the inside, and never a token."""
+def to_problem(
+    error: BaseException, request_id: str, *, contract: bool = False, statuses: Mapping[int, int] = NO_STATUSES
+) -> tuple[int, Headers, bytes]:
+    """Status, headers and body that answer ``error``; the body shows nothing of the inside, and never a token.
+
+    On a route of the cloud's ``contract`` it has the contract's statuses and words, and first the route's own
+    ``statuses``.
+    """
     status, code = status_of(error)
     detail: dict[str, Any] = {"code": code}
     message = _MESSAGES.get(code)
+    if contract:
+        status = statuses.get(status) or CONTRACT_STATUS.get(status, status)
+        message = _contract_message(error) or message
     if message is None and isinstance(error, Error):
         message = error.message
         detail |= _wire_detail(error) | detail
@@ -123,6 +150,11 @@ def to_problem(error: BaseException, request_id: str) -> tuple[int, Headers, byt
         "Validation error" if status == 422 else msgspec.UNSET,
     )
     return status, _headers(status, error), scrub(_encode(problem))
+
+
+def _contract_message(error: BaseException) -> str | None:
+    found = (_CONTRACT_MESSAGES.get(ancestor) for ancestor in type(error).__mro__ if issubclass(ancestor, Error))
+    return next((message for message in found if message is not None), None)
 
 
 def from_problem(status: int, body: bytes) -> Error:

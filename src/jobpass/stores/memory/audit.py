@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from jobpass.records import NO_LINK, AuditEntry, Page
@@ -32,7 +32,7 @@ class AuditChains(Part):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
-        credential: str | None = None,
+        credentials: Collection[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -47,7 +47,7 @@ class AuditChains(Part):
             if (node is None or entry.node == node)
             and (name is None or entry.name == name)
             and (principal is None or entry.principal == principal)
-            and (credential is None or entry.credential == credential)
+            and (credentials is None or entry.credential in credentials)
             and (since is None or entry.at >= since)
             and (until is None or entry.at < until)
         ][:limit]

@@ -19,6 +19,7 @@ from jobpass.stores.rules import (
     numbered,
     read_cursor,
     unknown_credential,
+    with_number,
 )
 
 
@@ -56,6 +57,7 @@ class Credentials(Part):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
@@ -65,6 +67,7 @@ class Credentials(Part):
             one
             for one in self._credentials.values()
             if one.kind == kind
+            and one.number >= first
             and one.ended_by != "deleted"
             and (owner is None or one.owner == owner)
             and (living_at is None or one.expires_at is None or one.expires_at > living_at)
@@ -179,7 +182,8 @@ class Credentials(Part):
             and one.id != credential.id
         }
         if renumber:
-            return replace(credential, label=numbered(credential.label, labels.__contains__))
+            number = numbered(lambda number: with_number(credential.label, number) in labels)
+            return replace(credential, label=with_number(credential.label, number))
         if credential.label in labels:
             raise label_taken(credential.label)
         return credential

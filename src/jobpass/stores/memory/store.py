@@ -19,10 +19,11 @@ from jobpass.stores.memory.imports import Imports
 from jobpass.stores.memory.part import page
 from jobpass.stores.memory.platforms import Platforms
 from jobpass.stores.memory.webhooks import Webhooks
-from jobpass.stores.rules import archive_taken, around, check_answer, held, links, read_cursor, within
+from jobpass.stores.memory.work import Works
+from jobpass.stores.rules import archive_taken, around, check_answer, held, links, only_change, read_cursor, within
 
 
-class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files):
+class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
     """Everything in dictionaries, gone with the process. No method awaits, so each is atomic on its event loop."""
 
     def __init__(self) -> None:
@@ -42,8 +43,15 @@ class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         if isinstance(answer, Change):
             if answer.before is None and apart is not None and self._is_taken(apart):
                 raise archive_taken()
+            self._check_work(answer)
             self._write(uuid, answer)
         return answer
+
+    async def apply_next(self, platforms: Collection[str], judge: Judge) -> Change | None:
+        """As ``ports.WorkStore``."""
+        self._check_open()
+        uuid = self._next_waiting(platforms)
+        return None if uuid is None else only_change(await self.apply(uuid, judge))
 
     def _is_taken(self, apart: Job) -> bool:
         system, path = apart.archive_system, apart.archive_path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
 import apsw
+import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.records import NO_LINK, AuditEntry, Page
@@ -19,7 +20,7 @@ FILTERS: Final = {
     "node": " AND node = :node",
     "name": " AND name = :name",
     "principal": " AND principal = :principal",
-    "credential": " AND credential = :credential",
+    "credentials": " AND credential IN (SELECT value FROM json_each(:credentials))",
     "since": " AND at >= :since",
     "until": " AND at < :until",
 }
@@ -45,7 +46,7 @@ class AuditChains(Part):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
-        credential: str | None = None,
+        credentials: Collection[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -56,7 +57,7 @@ class AuditChains(Part):
             "node": node,
             "name": name,
             "principal": principal,
-            "credential": credential,
+            "credentials": None if credentials is None else msgspec.json.encode(list(credentials)).decode(),
             "since": None if since is None else to_microseconds(since),
             "until": None if until is None else to_microseconds(until),
             "after": read_cursor(after, self._newest("newest_audit")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -21,6 +22,7 @@ from jobpass.stores.rules import (
     numbered,
     read_cursor,
     unknown_credential,
+    with_number,
 )
 from jobpass.stores.sqlite.accounts import standing_principal
 from jobpass.stores.sqlite.part import Part, chosen, filtered
@@ -35,6 +37,8 @@ from jobpass.stores.sqlite.rows import (
     with_line,
 )
 
+NUMBERS_KEPT: Final = 10_000
+"""Labels of which the last number is remembered, so that the next one is found at once."""
 EVERYTHING: Final = -1
 """For SQLite a limit below 0 is none."""
 
@@ -48,12 +52,16 @@ _FILTERS: Final = {
 class Credentials(Part):
     """The credentials of ``ports.AccountStore`` but for ``find_session``."""
 
+    def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
+        super().__init__(path, writer, reader)
+        self._last_numbers: dict[tuple[int, str, str], int] = {}
+
     async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
         """As ``ports.AccountStore``."""
 
         def add(cursor: apsw.Cursor) -> Credential:
             standing_principal(cursor, credential.owner)
-            labelled = _labelled(cursor, credential, renumber=numbered)
+            labelled = self._numbered(cursor, credential) if numbered else _labelled(cursor, credential)
             number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(labelled)).get
             if number is None:
                 raise id_taken("A credential")
@@ -73,6 +81,7 @@ class Credentials(Part):
         owner: int | None = None,
         living_at: datetime | None = None,
         revoked: bool = False,
+        first: int = 0,
         offset: int = 0,
         limit: int,
     ) -> list[Session]:
@@ -82,7 +91,7 @@ class Credentials(Part):
             "living_at": None if living_at is None else to_microseconds(living_at),
             "unrevoked": None if revoked else True,
         }
-        bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": 0}
+        bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": first}
         if offset:
             place = self._rows(filtered("place_credential", _FILTERS, values), bindings)
             if not place:
@@ -105,7 +114,7 @@ class Credentials(Part):
                 parent = with_line(parent, cursor.execute(QUERIES["find_line"], (parent.id,)).get)
             changed = change(standing, parent)
             check_replacement(changed, standing)
-            _labelled(cursor, changed, renumber=False)
+            _labelled(cursor, changed)
             cursor.execute(QUERIES["change_credential"], credential_change(changed))
             return changed
 
@@ -147,6 +156,19 @@ class Credentials(Part):
         touches = [Touch(row[1], row[2], event_from(row[3:])) for row in shown]
         return Page(touches, str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)
 
+    def _numbered(self, cursor: apsw.Cursor, credential: Credential) -> Credential:
+        """The credential with a number behind its label, if it needs one."""
+        of = credential.owner, credential.kind, credential.label
+
+        def taken(number: int) -> bool:
+            return _holder(cursor, credential, with_number(credential.label, number)) is not None
+
+        number = numbered(taken, self._last_numbers.get(of, 1))
+        if len(self._last_numbers) >= NUMBERS_KEPT:
+            self._last_numbers.clear()
+        self._last_numbers[of] = number
+        return replace(credential, label=with_number(credential.label, number))
+
     def _lined(self, session: Session) -> Session:
         """The session as its line leaves it."""
         credential = session.credential
@@ -163,17 +185,15 @@ def _recorded(cursor: apsw.Cursor, credential_id: str) -> Credential | None:
     return None if row is None else credential_from(row)
 
 
-def _labelled(cursor: apsw.Cursor, credential: Credential, *, renumber: bool) -> Credential:
-    """The credential with a label that it can have; ``AlreadyExists`` if it cannot have its own."""
-    if credential.kind not in LABELLED or credential.ended_by == "deleted":
-        return credential
+def _holder(cursor: apsw.Cursor, credential: Credential, label: str) -> str | None:
+    """The id of the credential that has the label which this one would like, if that is its owner's only one."""
+    found: str | None = cursor.execute(QUERIES["label_taken"], (credential.owner, credential.kind, label)).get
+    return found
 
-    def taken(label: str) -> bool:
-        bindings = (credential.owner, credential.kind, label)
-        return cursor.execute(QUERIES["label_taken"], bindings).get not in (None, credential.id)
 
-    if renumber:
-        return replace(credential, label=numbered(credential.label, taken))
-    if taken(credential.label):
+def _labelled(cursor: apsw.Cursor, credential: Credential) -> Credential:
+    """The credential, if it can have its label; ``AlreadyExists`` if not."""
+    labelled = credential.kind in LABELLED and credential.ended_by != "deleted"
+    if labelled and _holder(cursor, credential, credential.label) not in (None, credential.id):
         raise label_taken(credential.label)
     return credential

@@ -8,12 +8,12 @@ PRAGMA user_version = {version}
 
 -- find_job: the job of a uuid, with its row's number
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE uuid = ?
 
 -- list_jobs: jobs above a number in order of creation; {filters} are the store's fixed conditions
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE id > :after{filters} ORDER BY id LIMIT :limit
 
 -- list_linked: jobs with link {n} above a number in order of creation, found from the links: each step asks for the
@@ -30,7 +30,7 @@ WITH RECURSIVE wanted (target) AS MATERIALIZED (
       FROM found WHERE found.job IS NOT NULL
 )
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM found CROSS JOIN job ON job.id = found.job WHERE TRUE{filters} LIMIT :limit
 
 -- count_lifecycles: how many jobs each lifecycle has
@@ -38,7 +38,7 @@ SELECT lifecycle, count(*) FROM job GROUP BY lifecycle
 
 -- list_owned: as list_jobs, found from the owner
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job INDEXED BY job_owner WHERE owner = :owner AND id > :after{filters} ORDER BY id LIMIT :limit
 
 -- count_linked: how many links above a number meet condition {n}, at most :most
@@ -55,8 +55,9 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0)
 
 -- insert_job: a new job; answers its number
 INSERT INTO job (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
-                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system,
+                 work)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 
 -- advance_job: an event that leaves the state as it was; touches no index
 UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ? WHERE id = ?
@@ -67,7 +68,7 @@ UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ?, state = ?
 -- rewrite_job: everything in the row but its uuid
 UPDATE job SET lifecycle = ?, state = ?, last_event = ?, sequence = ?, head = ?, kid = ?, serial = ?, owner = ?,
        pipeline_uuid = ?, created_at = ?, updated_at = ?, child_of = ?, archive_path = ?, session = ?,
-       previous_serial = ?, previous_until = ?, previous_kid = ?, archive_system = ?
+       previous_serial = ?, previous_until = ?, previous_kid = ?, archive_system = ?, work = ?
  WHERE id = ?
 
 -- insert_details: what a new job says of itself
@@ -179,7 +180,7 @@ SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, par
   FROM credential JOIN principal ON principal.id = credential.owner WHERE number = ? AND ended_by IS NOT 'deleted'
 
 -- place_credential: the number of the credential that is the first of a list's page; {filters} as in list_credentials
-SELECT number FROM credential WHERE kind = :kind AND ended_by IS NOT 'deleted'{filters}
+SELECT number FROM credential WHERE kind = :kind AND ended_by IS NOT 'deleted' AND number >= :first{filters}
  ORDER BY number LIMIT 1 OFFSET :offset
 
 -- list_credentials: credentials from a number on, with their principals; {filters} are the store's fixed conditions
@@ -470,7 +471,7 @@ DELETE FROM delivery WHERE webhook = :webhook AND dead_at IS NOT NULL
 
 -- find_jobs: the jobs of some uuids (a JSON array), each with its row's number
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE uuid IN (SELECT value FROM json_each(?))
 
 -- find_pipelines: the pipelines of some uuids (a JSON array), each with its number
@@ -479,8 +480,9 @@ SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline
 
 -- insert_imported: a new job under a number that was never given
 INSERT INTO job (id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
-                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system,
+                 work)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- insert_legacy: what the old token of an imported job is checked with
 INSERT INTO legacy_token (job, serial, kid, salt, fields, until) VALUES (?, ?, ?, ?, ?, ?)
@@ -596,3 +598,94 @@ UPDATE platform SET description = :description, type = :type, status = :status, 
        maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
        retired_at = :retired_at
  WHERE id = :id AND name = :name
+
+-- work_job: an event of a job with work, whatever it changes of state and work
+UPDATE job SET last_event = ?, sequence = ?, head = ?, updated_at = ?, state = ?, work = ? WHERE id = ?
+
+-- insert_work: the place of a new job in the queue
+INSERT INTO work (job, owner, platform, priority, created_at, token, job_group, process_id, payload,
+                  results, state, seconds, leased_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- move_work: another place in the queue
+UPDATE work SET results = ?, state = ?, seconds = ?, leased_until = ? WHERE job = ?
+
+-- renew_work: the lease alone
+UPDATE work SET leased_until = ? WHERE job = ?
+
+-- next_waiting: the first that wait for a platform, with what their owners may have; the default is that of a profile
+SELECT work.job, work.priority, work.owner FROM work INDEXED BY work_waiting
+ WHERE platform = ? AND state = 'waiting' ORDER BY priority DESC, job LIMIT ?
+
+-- next_owner: the next owner of whom something waits for a platform
+SELECT owner FROM work INDEXED BY work_line WHERE platform = ? AND state = 'waiting' AND owner > ? ORDER BY owner LIMIT 1
+
+-- first_of_owner: what waits first for a platform of an owner's
+SELECT priority, job FROM work INDEXED BY work_line
+ WHERE platform = ? AND owner = ? AND state = 'waiting' ORDER BY priority DESC, job LIMIT 1
+
+-- may_have_more: whether somebody active has fewer jobs with workers than the profile says, else by default :most
+SELECT count(*) FROM principal
+ WHERE id = :owner AND active
+   AND (SELECT count(*) FROM work WHERE owner = :owner AND state IN ('running', 'cancel_requested'))
+       < coalesce(json_extract(profile, '$.max_concurrent_jobs'), :most)
+
+-- job_uuid: the uuid of the job of a number
+SELECT uuid FROM job WHERE id = ?
+
+-- list_work: jobs with work above a number in order of creation; {filters} are the store's fixed conditions
+SELECT job.id, uuid, lifecycle, job.state, last_event, sequence, head, kid, serial, job.owner, pipeline_uuid,
+       job.created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid,
+       archive_system, job.work
+  FROM work CROSS JOIN job ON job.id = work.job WHERE work.job > :after{filters} ORDER BY work.job LIMIT :limit
+
+-- load_of: how many jobs of an owner wait, and are with workers
+SELECT (SELECT count(*) FROM work WHERE owner = :owner AND state = 'waiting'),
+       (SELECT count(*) FROM work WHERE owner = :owner AND state IN ('running', 'cancel_requested'))
+
+-- queued_of: the same together, at most :most
+SELECT count(*) FROM (
+    SELECT 1 FROM work WHERE owner = :owner AND state IN ('waiting', 'running', 'cancel_requested') LIMIT :most
+)
+
+-- waiting_on: whether anything waits for one of some platforms (a JSON array)
+SELECT EXISTS (SELECT 1 FROM json_each(:platforms) AS wanted CROSS JOIN work INDEXED BY work_waiting
+                   ON work.platform = wanted.value AND work.state = 'waiting')
+
+-- lapsed: the jobs whose lease ended by then
+SELECT uuid FROM work INDEXED BY work_leased CROSS JOIN job ON job.id = work.job
+ WHERE leased_until <= ? AND work.state IN ('running', 'cancel_requested') ORDER BY leased_until, work.job LIMIT ?
+
+-- process_owner: whose the first job with a process id is
+SELECT owner FROM work WHERE process_id = ? ORDER BY job LIMIT 1
+
+-- usage: what was done with credentials (a JSON array of numbers), by platform
+SELECT token, platform, count(*), total(seconds) FROM json_each(:tokens) AS wanted CROSS JOIN work
+    ON work.token = wanted.value
+ WHERE (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
+ GROUP BY token, platform ORDER BY token, platform
+
+-- add_blob: a new blob; answers its number
+INSERT INTO blob (made_at) VALUES (?) RETURNING number
+
+-- add_chunk: one more chunk of a blob; answers its number, or nothing if the blob is gone
+INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHERE number = ?1 RETURNING id
+
+-- read_chunk: a chunk by its place
+SELECT chunk FROM blob_chunk WHERE blob = ? AND place = ?
+
+-- count_blobs: how many of some blobs (a JSON array of numbers) there are
+SELECT count(*) FROM json_each(?) AS wanted CROSS JOIN blob ON blob.number = wanted.value
+
+-- name_blobs: some blobs are named
+UPDATE blob SET loose = 0 WHERE number IN (SELECT value FROM json_each(?)) AND loose
+
+-- loose_blobs: blobs made before a time which perhaps no work names, and whether one does
+SELECT number, EXISTS (SELECT 1 FROM work WHERE payload = number) OR EXISTS (SELECT 1 FROM work WHERE results = number)
+  FROM blob WHERE loose AND made_at < ? ORDER BY made_at LIMIT ?
+
+-- delete_chunks: some chunks of a blob; answers them
+DELETE FROM blob_chunk WHERE id IN (SELECT id FROM blob_chunk WHERE blob = ? LIMIT ?) RETURNING id
+
+-- delete_blob: a blob of which no chunk is left
+DELETE FROM blob WHERE number = ?

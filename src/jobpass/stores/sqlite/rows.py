@@ -23,6 +23,7 @@ from jobpass.records import (
     Profile,
     Session,
     Terms,
+    Work,
 )
 
 Row = tuple[Any, ...]
@@ -33,6 +34,8 @@ _WRAP = 1 << 64
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_profile = msgspec.json.Decoder(Profile).decode
 _decode_terms = msgspec.json.Decoder(Terms).decode
+_decode_work = msgspec.msgpack.Decoder(Work).decode
+_encode_work = msgspec.msgpack.Encoder().encode
 _PLAIN_PROFILE, _PLAIN_TERMS = Profile(), Terms()
 
 
@@ -62,7 +65,8 @@ def _texts(texts: tuple[str, ...]) -> str:
 def job_from(row: Row) -> Job:
     """A row of ``find_job`` without its number."""
     (uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-     child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system) = row  # fmt: skip
+     child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system,
+     work) = row  # fmt: skip
     return Job(
         uuid,
         lifecycle,
@@ -83,6 +87,7 @@ def job_from(row: Row) -> Job:
         moment(previous_until),
         previous_kid,
         archive_system,
+        None if work is None else _decode_work(work),
     )
 
 
@@ -108,11 +113,17 @@ def job_row(job: Job) -> Row:
         micro(job.previous_until),
         job.previous_kid,
         job.archive_system,
+        work_text(job.work),
     )
 
 
+def work_text(work: Work | None) -> bytes | None:
+    """The column ``work``."""
+    return None if work is None else _encode_work(work)
+
+
 def same_but_progress(old: Job, new: Job) -> bool:
-    """Whether only state, last event, sequence, head and ``updated_at`` may differ.
+    """Whether only state, last event, sequence, head, ``updated_at`` and ``work`` may differ.
 
     Compares identity: a copy keeps the very objects it does not change, and a false no costs a longer write only.
     """

@@ -41,6 +41,7 @@ from jobpass.stores.sqlite.rows import (
     with_line,
 )
 from jobpass.stores.sqlite.webhooks import Webhooks
+from jobpass.stores.sqlite.work import Works
 from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
@@ -59,7 +60,7 @@ _FILTERS: Final = {
 }
 
 
-class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files):
+class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
     """All of ``ports.Store``: here the jobs, the sessions, which share the writer's cache, and the upkeep."""
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:

@@ -12,13 +12,24 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
-from jobpass.records import Change, Details, Event, Job, Relation, Session
-from jobpass.stores.rules import archive_taken, check_answer, links
-from jobpass.stores.sqlite.calls import Among, Apply, Statement
+from jobpass.records import Change, Details, Event, Job, Relation, Session, Work
+from jobpass.stores.rules import archive_taken, check_answer, links, queue_full, swept
+from jobpass.stores.sqlite.calls import Among, Apply, ApplyNext, Statement
 from jobpass.stores.sqlite.commit import CommitThread
 from jobpass.stores.sqlite.database import CULPRITS, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row, details_row, event_from, event_row, job_from, job_row, same_but_progress
+from jobpass.stores.sqlite.queue import next_waiting
+from jobpass.stores.sqlite.rows import (
+    Row,
+    details_row,
+    event_from,
+    event_row,
+    job_from,
+    job_row,
+    same_but_progress,
+    work_text,
+)
+from jobpass.stores.sqlite.work_rows import array, moved_row, named_blobs, place_row
 
 BUSY_SECONDS = 5.0
 """How long a group waits for another process that writes."""
@@ -82,6 +93,11 @@ class Writer:
                 self._forget()
                 self._version = version
 
+    def version(self) -> int:
+        """Another number once another connection has committed."""
+        self.refresh()
+        return self._version
+
     def committed(self, uuid: str) -> Job | None:
         """The job as last committed, if it is in the cache; None does not say that there is none."""
         self.refresh()
@@ -131,10 +147,17 @@ class Writer:
             call.error = None
             if isinstance(call, Statement):
                 self._state(call)
-            else:
+            elif not isinstance(call, ApplyNext) or self._find_next(call):
                 self._judge(call)
         self._write_pending()
         return self._connection.total_changes() != changes or any(isinstance(call, Statement) for call in group)
+
+    def _find_next(self, call: ApplyNext) -> bool:
+        """Whether a job waits, whose uuid the call then has."""
+        self._write_pending()
+        uuid = next_waiting(self._cursor, call.platforms)
+        call.uuid, call.result = uuid or "", None
+        return uuid is not None
 
     def _judge(self, call: Apply) -> None:
         uuid, key = call.uuid, call.key
@@ -154,9 +177,28 @@ class Writer:
         if call.among is not None and row is None and self._is_taken(call.among):
             call.error = archive_taken()
             return
-        call.result = answer
         if type(answer) is Change:
+            refusal = self._refuse_work(answer)
+            if refusal is not None:
+                call.error = refusal
+                return
             self._take(answer, row)
+        call.result = answer
+
+    def _refuse_work(self, change: Change) -> Error | None:
+        """Why the queue cannot take the change: its owner has too many jobs in it, or a blob is gone."""
+        after, before = change.after, change.before
+        if after is None or after.work is None:
+            return None
+        if change.most is not None:
+            self._write_pending()
+            bindings = {"owner": after.owner, "most": change.most}
+            if self._execute(QUERIES["queued_of"], bindings).get >= change.most:
+                return queue_full(change.most)
+        blobs = named_blobs(None if before is None else before.work, after.work)
+        if blobs and self._execute(QUERIES["count_blobs"], (array(blobs),)).get != len(set(blobs)):
+            return swept()
+        return None
 
     def _is_taken(self, among: Among) -> bool:
         return among.taken or self._execute(QUERIES["archive_newer"], among.bindings).get is not None
@@ -195,6 +237,9 @@ class Writer:
         number = self._execute(QUERIES["insert_job"], job_row(job)).get
         self._execute(QUERIES["insert_details"], details_row(number, details))
         self._link(number, links(job, details))
+        if job.work is not None:
+            self._execute(QUERIES["insert_work"], place_row(number, job, job.work))
+            self._execute(QUERIES["name_blobs"], (array(named_blobs(None, job.work)),))
         return _Row(number, job)
 
     def _link(self, number: int, targets: Mapping[Relation, Collection[str]]) -> None:
@@ -222,7 +267,7 @@ class Writer:
             self._keyed.clear()
         if not self._touched:
             return
-        advanced, moved, rewritten = [], [], []
+        advanced, moved, rewritten, worked = [], [], [], []
         for row in self._touched:
             old, new = row.stored, row.current
             assert old is not None
@@ -232,15 +277,30 @@ class Writer:
                 if new.child_of != old.child_of:
                     self._execute(QUERIES["delete_links"], (row.number, "child_of"))
                     self._link(row.number, {"child_of": frozenset(new.child_of)})
+            elif new.work is not None:
+                worked.append((*_progress(new), new.state, work_text(new.work), row.number))
             elif new.state == old.state:
                 advanced.append((*_progress(new), row.number))
             else:
                 moved.append((*_progress(new), new.state, row.number))
+            if new.work is not None:
+                self._move_work(row.number, old, new, new.work)
             row.stored = new
         self._touched = []
-        for name, rows in (("advance_job", advanced), ("move_job", moved), ("rewrite_job", rewritten)):
+        kinds = (("advance_job", advanced), ("move_job", moved), ("rewrite_job", rewritten), ("work_job", worked))
+        for name, rows in kinds:
             if rows:
                 self._cursor.executemany(QUERIES[name], rows)
+
+    def _move_work(self, number: int, old: Job, new: Job, work: Work) -> None:
+        """Bring the place in the queue up to a job that changed."""
+        assert old.work is not None
+        was, moved = moved_row(old, old.work), moved_row(new, work)
+        if was[:-1] != moved[:-1]:
+            self._execute(QUERIES["move_work"], (*moved, number))
+            self._execute(QUERIES["name_blobs"], (array(named_blobs(old.work, work)),))
+        elif was != moved:
+            self._execute(QUERIES["renew_work"], (moved[-1], number))
 
     def _commit(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done, wrote: bool) -> None:
         """A lone call commits at once, which saves two changes of thread; a group, or a slow disk, in the thread."""

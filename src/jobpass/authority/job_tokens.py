@@ -1,0 +1,343 @@
+"""Job tokens: what people give to their programs, and those may give on, never wider and never for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jobpass.authority.bookmarks import Bookmarks
+from jobpass.authority.issuing import Issued, Issuing
+from jobpass.authority.policy import ACTIONS
+from jobpass.authority.standing import principal_of, session_of
+from jobpass.errors import Conflict, Denied, InvalidInput, InvalidToken, LimitExceeded, UnknownCredential
+from jobpass.records import Credential, EndedBy, Principal, Session, Terms, Usage
+from jobpass.tokens.access import Access
+from jobpass.tokens.caveats import Actions, Caveat, Platforms, earliest_expiry, moment
+from jobpass.tokens.token import scrub
+
+if TYPE_CHECKING:
+    from jobpass.authority.audit import Audit
+    from jobpass.authority.bearer import Bearer
+    from jobpass.authority.credentials import Credentials
+    from jobpass.authority.gate import Gate
+    from jobpass.clock import Clock
+    from jobpass.ports import Store
+
+DEFAULT_SECONDS: Final = 86_400
+MAX_SECONDS: Final = 10 * 366 * 86_400
+"""Ten years, with every leap day that they could have."""
+DEFAULT_LABEL: Final = "unknown"
+MOST_REPORTED: Final = 1000
+"""Tokens in a report that names none."""
+MOST_KIN: Final = 10_000
+"""Ancestors and descendants of a credential that are looked at."""
+
+Sessions = list[Session]  # named here: below, ``list`` is a method
+Usages = list[Usage]
+
+
+class Wanted(Struct, frozen=True):
+    """A job token that somebody asks for; ``label`` None: the default one, numbered. ``owner`` None: who asks."""
+
+    label: str | None = None
+    duration_seconds: int = DEFAULT_SECONDS
+    priority: int = 0
+    owner: int | None = None
+    terms: Terms = Terms()
+
+
+class JobTokens:
+    """What can be done with job tokens. An operator's login opens those of everybody, a job token only its own line."""
+
+    def __init__(
+        self, store: Store, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._credentials = credentials
+        self._issuing = issuing
+        self._audit = audit
+        self._clock = clock
+        self._bookmarks = Bookmarks()
+
+    async def create(self, bearer: Bearer, wanted: Wanted) -> Issued:
+        """A new job token, whose text is given this once, under all conditions of the token that asks.
+
+        One that is made with a job token is its child: it ends with its parent, at the latest then. Raises
+        ``InvalidInput`` for what cannot be, ``LimitExceeded`` for a priority above the user's or the parent's,
+        ``AlreadyExists`` for a label that another of the user's has, ``Denied`` for somebody else's ``owner``.
+        """
+        at = self._admit(bearer, "tokens.create")
+        owner = await self._owner(bearer, wanted.owner)
+        check(wanted.label, wanted.duration_seconds, wanted.terms)
+        session = session_of(bearer)
+        parent = session.credential if session.credential.kind == "job" else None
+        check_priority(wanted.priority, owner, parent)
+        caveats = (*bearer.verified.caveats, *limits(wanted.terms))
+        issued = await self._issuing.issue(
+            "job",
+            owner,
+            wanted.label or DEFAULT_LABEL,
+            at,
+            end_of(at, wanted.duration_seconds, caveats, parent),
+            caveats,
+            numbered=wanted.label is None,
+            priority=wanted.priority,
+            parent=None if parent is None else parent.id,
+            issuer=session.credential.id,
+            terms=_effective(wanted.terms, caveats),
+        )
+        await self._record("token.created", bearer, issued.credential, owner=owner.id, label=issued.credential.label)
+        return issued
+
+    async def list(
+        self,
+        bearer: Bearer,
+        *,
+        user_id: int | None = None,
+        expired: bool = False,
+        revoked: bool = False,
+        offset: int = 0,
+        limit: int,
+    ) -> Sessions:
+        """Job tokens in order of issue: one's own, or for an operator's login those of a user or of everybody."""
+        at = self._admit(bearer, "tokens.read")
+        own = principal_of(bearer).id
+        if not self._is_operator(bearer):
+            if user_id not in (None, own):
+                raise Denied(reasons=["the tokens of others are an operator's business"])
+            user_id = own
+        of = (user_id, expired, revoked)
+        first = self._bookmarks.find(of, offset, at)
+        found = await self._store.list_credentials(
+            "job",
+            owner=user_id,
+            living_at=None if expired else at,
+            revoked=revoked,
+            first=first or 0,
+            offset=offset if first is None else 0,
+            limit=limit,
+        )
+        if len(found) == limit:
+            self._bookmarks.leave(of, offset + limit, found[-1].credential.number + 1, at)
+        return [self._counted(session) for session in found]
+
+    async def show(self, bearer: Bearer, number: int) -> Session:
+        """One of them; ``UnknownCredential`` for what is none, or is not the caller's."""
+        self._admit(bearer, "tokens.read")
+        return self._counted(await self._find(bearer, number))
+
+    async def usage(
+        self, bearer: Bearer, numbers: Iterable[int] | None, since: datetime | None, until: datetime | None
+    ) -> dict[int, Usages]:
+        """What was done with tokens, by number: with those named, or else with all of one's own that lists show.
+
+        Jobs count that were made from ``since`` on and before ``until``. ``InvalidInput`` if ``until`` comes first,
+        ``UnknownCredential`` as ``show``.
+        """
+        self._admit(bearer, "tokens.read")
+        if since is not None and until is not None and until < since:
+            raise InvalidInput.at("query.end_time", "comes before start_time")
+        if numbers is None:
+            own = principal_of(bearer).id
+            found = await self._store.list_credentials("job", owner=own, revoked=True, limit=MOST_REPORTED)
+            wanted = [one.credential.number for one in found]
+        else:
+            wanted = [(await self._find(bearer, number)).credential.number for number in dict.fromkeys(numbers)]
+        report: dict[int, Usages] = {number: [] for number in wanted}
+        for usage in await self._store.usage(wanted, since, until):
+            report[usage.token].append(usage)
+        return report
+
+    async def update(
+        self, bearer: Bearer, number: int, *, label: str | None = None, priority: int | None = None
+    ) -> Session:
+        """Another label or priority, bounded as for a new one."""
+        self._admit(bearer, "tokens.manage")
+        target = await self._own(bearer, number)
+        if label is not None:
+            check(label, DEFAULT_SECONDS, Terms())
+        acting = session_of(bearer).credential
+        ceiling = acting if acting.kind == "job" else None
+
+        def change(standing: Credential, parent: Credential | None) -> Credential:
+            changed = replace(standing, label=standing.label if label is None else label)
+            if priority is None:
+                return changed
+            for bound in (parent, ceiling):
+                check_priority(priority, target.principal, bound)
+            return replace(changed, priority=priority)
+
+        changed = await self._store.change_credential(target.credential.id, change)
+        await self._record("token.changed", bearer, changed, label=changed.label, priority=changed.priority)
+        return Session(changed, target.principal)
+
+    async def revoke(self, bearer: Bearer, which: int | str, *, compromised: bool = False) -> int:
+        """End a token (by its number or its text) with all its children, at once; how many ended.
+
+        With ``compromised`` for good. A token that has ended already ends no other way by this, except as compromised.
+        """
+        at = self._admit(bearer, "tokens.manage")
+        target = await self._own(bearer, await self._number(which))
+        by: EndedBy = "compromised" if compromised else "revoked"
+        ended = await self._store.end_credential(target.credential.id, at, by)
+        await self._record("token.revoked", bearer, target.credential, compromised=compromised, ended=len(ended))
+        return len(ended)
+
+    async def reopen(self, bearer: Bearer, which: int | str) -> None:
+        """Take a revocation back, of this token only.
+
+        ``Conflict`` for one that was not revoked, has expired, is compromised, or whose parent or owner has ended.
+        """
+        at = self._admit(bearer, "tokens.manage")
+        target = await self._own(bearer, await self._number(which))
+
+        def change(standing: Credential, parent: Credential | None) -> Credential:
+            check_reopening(standing, parent, at)
+            return replace(standing, revoked_at=None, ended_by=None)
+
+        if not target.principal.active:
+            raise Conflict("The owner of the token is disabled.")
+        reopened = await self._store.change_credential(target.credential.id, change)
+        await self._record("token.reopened", bearer, reopened)
+
+    async def delete(self, bearer: Bearer, which: Iterable[int | str]) -> int:
+        """End tokens for good and forget them, as far as lists go; all of them, or none if one is not the caller's.
+
+        Returns how many they were. What was issued with them ends, too.
+        """
+        at = self._admit(bearer, "tokens.manage")
+        targets = [await self._own(bearer, await self._number(one)) for one in dict.fromkeys(which)]
+        for target in targets:
+            await self._store.end_credential(target.credential.id, at, "deleted")
+            await self._record("token.deleted", bearer, target.credential)
+        return len(targets)
+
+    async def _owner(self, bearer: Bearer, user_id: int | None) -> Principal:
+        """Whose the new token is: for another's it takes an operator's login."""
+        principal = principal_of(bearer)
+        if user_id in (None, principal.id):
+            return principal
+        if not self._is_operator(bearer):
+            raise Denied(reasons=["a token for somebody else is an operator's to make"])
+        owner = await self._store.find_principal(user_id or 0)
+        if owner is None or not owner.active:
+            raise InvalidInput.at("json.user_id", "is no active account")
+        return owner
+
+    async def _find(self, bearer: Bearer, number: int) -> Session:
+        session = await self._store.find_credential(number)
+        if session is None or session.credential.kind != "job" or not self._may_see(bearer, session):
+            raise UnknownCredential("There is no such token.", id=number)
+        return session
+
+    async def _own(self, bearer: Bearer, number: int) -> Session:
+        """The token, if it is the caller's to change: a job token changes only itself and what came of it."""
+        session = await self._find(bearer, number)
+        acting = session_of(bearer).credential
+        if acting.kind == "job" and acting.id != session.credential.id:
+            line = await self._store.find_lineage(session.credential.id, MOST_KIN)
+            if acting.id not in {one.id for one in line.ancestors}:
+                raise Denied(reasons=["a job token changes no token but itself and what was made with it"])
+        return session
+
+    async def _number(self, which: int | str) -> int:
+        """The number of a token that is named by its number or by its text."""
+        if isinstance(which, int):
+            return which
+        try:
+            verified = self._credentials.verify(which)
+        except InvalidToken:
+            verified = None
+        if verified is not None and verified.kind == "job" and verified.credential_id is not None:
+            session = await self._store.find_session(verified.credential_id)
+            if session is not None:
+                return session.credential.number
+        raise UnknownCredential("There is no such token.")
+
+    def _may_see(self, bearer: Bearer, session: Session) -> bool:
+        return self._is_operator(bearer) or session.principal.id == principal_of(bearer).id
+
+    def _is_operator(self, bearer: Bearer) -> bool:
+        return bearer.verified.kind == "login" and principal_of(bearer).role == "operator"
+
+    def _counted(self, session: Session) -> Session:
+        return replace(session, credential=self._credentials.counted(session.credential))
+
+    def _admit(self, bearer: Bearer, action: str) -> datetime:
+        at = self._clock.now()
+        self._gate.admit(bearer, Access(action, at, address=bearer.address))
+        return at
+
+    async def _record(self, name: str, bearer: Bearer, credential: Credential, **data: Any) -> None:
+        await self._audit.record(name, bearer=bearer, subject=credential.id, **data)
+
+
+def check(label: str | None, duration_seconds: int, terms: Terms) -> None:
+    """``InvalidInput`` for a label, a duration or limits that no credential can have."""
+    if label is not None and (not 1 <= len(label) <= 128 or not label.isprintable() or label != label.strip()):
+        raise InvalidInput.at("json.label", "must have 1 to 128 printable characters, and no blanks around them")
+    if label is not None and scrub(label) != label:
+        raise InvalidInput.at("json.label", "holds a token; whoever reads it could use it")
+    if not 1 <= duration_seconds <= MAX_SECONDS:
+        raise InvalidInput.at("json.duration", f"must be 1 to {MAX_SECONDS} seconds")
+    unknown = set(terms.actions or ()) - ACTIONS.keys()
+    if unknown:
+        raise InvalidInput.at("json.actions", "names what is no action")
+
+
+def check_priority(priority: int, owner: Principal, parent: Credential | None) -> None:
+    """``InvalidInput`` below 0, ``LimitExceeded`` above the owner's and above the parent's."""
+    if priority < 0:
+        raise InvalidInput.at("json.priority", "must be at least 0")
+    ceiling = owner.profile.priority if parent is None else min(owner.profile.priority, parent.priority)
+    if priority > ceiling:
+        raise LimitExceeded(f"The priority cannot be higher than {ceiling}.", limit=ceiling)
+
+
+def check_reopening(standing: Credential, parent: Credential | None, at: datetime) -> None:
+    """``Conflict`` for a credential whose end cannot be taken back."""
+    if standing.revoked_at is None:
+        raise Conflict("The token is not revoked.")
+    if standing.ended_by not in ("revoked", "parent"):
+        raise Conflict("The token has ended for good.")
+    for one in (standing, parent):
+        if one is not None and one.expires_at is not None and at >= one.expires_at:
+            raise Conflict("The token has expired.")
+    if standing.parent is not None and (parent is None or parent.revoked_at is not None):
+        raise Conflict("The token that this one was made with has ended.")
+
+
+def limits(terms: Terms) -> tuple[Caveat, ...]:
+    """The conditions that hold a token to its terms."""
+    platforms = () if terms.platforms is None else (Platforms(terms.platforms),)
+    actions = () if terms.actions is None else (Actions(terms.actions),)
+    return (*platforms, *actions)
+
+
+def end_of(
+    at: datetime, duration_seconds: int, caveats: tuple[Caveat, ...], parent: Credential | None = None
+) -> datetime:
+    """When the token ends: no later than what it is made with."""
+    ends = [at + timedelta(seconds=duration_seconds)]
+    expiry = earliest_expiry(caveats)
+    if expiry is not None:
+        ends.append(moment(expiry))
+    if parent is not None and parent.expires_at is not None:
+        ends.append(parent.expires_at)
+    return min(ends)
+
+
+def _effective(terms: Terms, caveats: tuple[Caveat, ...]) -> Terms:
+    """The terms as the conditions leave them, for who looks at the record."""
+    platforms = [set(one.allowed) for one in caveats if isinstance(one, Platforms)]
+    actions = [set(one.allowed) for one in caveats if isinstance(one, Actions)]
+    return replace(
+        terms,
+        platforms=tuple(sorted(set.intersection(*platforms))) if platforms else None,
+        actions=tuple(sorted(set.intersection(*actions))) if actions else None,
+    )
