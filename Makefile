@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.jobpass
 SOURCES := --editable . --editable compat/datacatalog
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml
 
-.PHONY: demo test test-long mutation lint format bench clean
+.PHONY: demo test test-long faults mutation lint format bench clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
@@ -17,6 +17,9 @@ test: $(STAMP)-test        ## the whole suite, on the real store and real proces
 
 test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
+
+faults: $(STAMP)-test      ## hurt it under load in every way that is known, and judge each record (the better part of an hour)
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 mutation: $(STAMP)-test   ## remove each check of the decision path in turn; the suite must fail each time
 	$(BIN)/python tests/mutation/mutate.py
