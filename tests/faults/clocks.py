@@ -6,9 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from faults.database import WORK_SECONDS
+from faults.database import WORK_SECONDS, store_of
 from faults.nodes import EMAIL, PASSWORD, TESTS, Node
-from faults.postgres import cluster
 from faults.trial import Trial, Verdict, trial
 from jobpass.client.aio import AsyncClient
 from jobpass.client.exchange import ONCE
@@ -21,7 +20,7 @@ REVOKED_SECONDS = 1.0
 
 async def clocks(folder: Path, times: int) -> Verdict:
     """Both are at work; tokens end at one node and are tried at the other, in turn; each third time one is killed."""
-    async with cluster(folder) as database:
+    async with store_of(folder) as database:
         store = ("--store", database.url())
         wrong = (str(TESTS / "faults" / "node.py"), "--clock-offset", str(OFFSET_SECONDS))
         nodes = [

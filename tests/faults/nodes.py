@@ -17,6 +17,7 @@ STOP_SECONDS = 30.0
 PASSWORD = "correct-horse-battery"
 EMAIL = "operator@localhost"
 TESTS = Path(__file__).parents[1]
+PYTHONPATH = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("JOBPASS_")}
 
 
@@ -58,7 +59,7 @@ class Node:
                 *("--json", "--no-access-log", "--log-format", "text", "--admin-password-file", str(password)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=ENVIRON | {"PYTHONPATH": str(TESTS), "JOBPASS_NODE": self._log.stem},
+                env=ENVIRON | {"PYTHONPATH": PYTHONPATH, "JOBPASS_NODE": self._log.stem},
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_SECONDS):

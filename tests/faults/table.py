@@ -10,18 +10,7 @@ from faults.trial import Verdict
 
 BEGIN = "<!-- begin: printed by `make faults` -->"
 END = "<!-- end -->"
-HEAD = (
-    "fault",
-    "times",
-    "acknowledged",
-    "without answer",
-    "lost",
-    "doubled",
-    "illegal",
-    "else wrong",
-    "back after",
-    "",
-)
+HEAD = ("fault", "times", "acknowledged", "no answer", "lost", "doubled", "illegal", "else wrong", "back after", "note")
 
 
 def row(verdict: Verdict) -> tuple[str, ...]:
