@@ -10,7 +10,8 @@ import pytest
 
 from faults.__main__ import main
 from faults.checker import Violation
-from faults.nodes import Node
+from faults.faults import FAULTS
+from faults.nodes import TESTS, Node
 from faults.table import BEGIN, END, replace, table
 from faults.trial import Verdict, trial
 from jobpass import compose
@@ -103,3 +104,9 @@ def test_the_command_does_what_it_is_told(
     assert said.endswith("Every record holds.\n")
     assert "| SIGKILL of the server, SQLite | 1 |" in page.read_text()
     assert list(tmp_path.iterdir()) == [page]
+
+
+def test_the_page_names_every_fault_and_has_a_place_for_the_table() -> None:
+    page = (TESTS.parent / "docs" / "faults.md").read_text()
+    assert [name for name in FAULTS if f"\n| `{name}` |" not in page] == []
+    assert page.count(f"{BEGIN}\n") == page.count(f"{END}\n") == 1
