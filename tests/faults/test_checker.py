@@ -92,6 +92,12 @@ def wrong(calls: Sequence[Call], history: Sequence[Entry] = HISTORY, **more: obj
         ([*ONE_BY_ONE, replace(sent(3, 6, 7), client="c9")], []),
         ([*ONE_BY_ONE, refused("index", "RUNNING", 6, 7, resent=True)], []),
         (ONE_BY_ONE[:2], ["fabricated"]),
+        ([*ONE_BY_ONE, read(2, 5, 7)], []),  # what happens at the same moment may be in either order
+        ([*ONE_BY_ONE, read(3, 2.5, 4)], []),
+        ([*ONE_BY_ONE, replace(read(3, 6, 7), state="CREATED")], ["rewritten"]),
+        ([*ONE_BY_ONE, replace(read(3, 6, 7), kind="page", seen=tuple(HISTORY))], []),
+        ([*ONE_BY_ONE, replace(read(3, 6, 7), kind="page", seen=(replace(HISTORY[0], link="x"),))], ["rewritten"]),
+        ([*ONE_BY_ONE, replace(read(2, 6, 7), kind="page", whole=False)], []),
     ],
 )
 def test_examples(calls: list[Call], expected: list[str]) -> None:
@@ -113,10 +119,26 @@ def test_what_was_refused_stands_only_if_it_may_have_been_sent_before() -> None:
 
 
 def test_a_refusal_is_placed_before_its_own_event() -> None:
-    """It stood already when it was refused: the answer would have been a replay."""
-    update = sent(3, 2.5, None)
-    again = refused("update", "RUNNING", 6, 7, data=update.data, key=update.key)
-    assert wrong([*ONE_BY_ONE[:2], update, again]) == ["refusal"]
+    """Once it stood, the same key would have had its answer."""
+    names = ("finish", "validate", "validated", "finalize")
+    states = ("FINISHED", "VALIDATING", "VALIDATED", "FINALIZED")
+    rest = [
+        Entry(number, f"uuid-{number}", name, canonical(number), state)
+        for number, (name, state) in enumerate(zip(names, states, strict=True), 4)
+    ]
+    began = [
+        sent(3, 10, None, name=one.name, data=one.data, key=f"key-{one.sequence}", client=one.name) for one in rest
+    ]
+    calls = [*ONE_BY_ONE, *began]
+    again = refused("finalize", "FINALIZED", 20, 21, data=rest[-1].data, key="key-7")
+    assert wrong(calls, [*HISTORY, *rest]) == []
+    assert wrong([*calls, again], [*HISTORY, *rest]) == ["refusal"]
+    assert wrong([*calls, replace(again, key="other", data="another")], [*HISTORY, *rest]) == []
+
+
+def test_who_had_an_answer_is_not_refused_afterwards() -> None:
+    again = refused("run", "CREATED", 6, 7, data=HISTORY[1].data, key="key-2")
+    assert wrong([*ONE_BY_ONE, again])[0] == "replay"
 
 
 def test_a_log_that_cannot_be_judged_is_refused() -> None:
@@ -124,6 +146,11 @@ def test_a_log_that_cannot_be_judged_is_refused() -> None:
         wrong([sent(1, 0, 1), sent(1, 2, 3, key="another")])
     with pytest.raises(ValueError, match="does not tell events apart"):
         wrong([sent(1, 0, 1), sent(2, 2, 3, key="key-1")])
+
+
+def test_two_events_with_one_uuid_are_one_too_many() -> None:
+    same = [*HISTORY[:2], replace(HISTORY[2], uuid="uuid-2")]
+    assert wrong([*ONE_BY_ONE[:2], sent(3, 4, None)], same) == ["doubled"]
 
 
 def test_what_verify_found_is_told() -> None:
