@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.jobpass
 SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml compat/steps/pyproject.toml
 
-.PHONY: demo test test-perceval test-long mutation lint format bench bench-peers clean
+.PHONY: demo test test-perceval test-long faults mutation lint format bench bench-peers clean
 
 demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refusals, a crash, the record
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
@@ -20,6 +20,9 @@ test-perceval: $(STAMP)-perceval  ## what needs perceval-quandela (466 MB), whic
 
 test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
+
+faults: $(STAMP)-test      ## hurt it under load in every way that is known, and judge each record (the better part of an hour)
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 mutation: $(STAMP)-test   ## remove each check of the decision path in turn; the suite must fail each time
 	$(BIN)/python tests/mutation/mutate.py

@@ -1,0 +1,40 @@
+"""Each fault a few times: the short form of ``make faults``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from faults import NotHereError
+from faults.calls import Entry, read_histories, read_log
+from faults.checker import check
+from faults.faults import FAULTS
+from jobpass.lifecycle.standard import PIPELINE
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.few])
+async def test_the_record_holds(name: str, tmp_path: Path) -> None:
+    fault = FAULTS[name]
+    try:
+        verdict = await fault.run(tmp_path, fault.few)
+    except NotHereError as missing:
+        pytest.skip(str(missing))
+    assert verdict.violations == []
+    assert verdict.acknowledged > 20 * verdict.times
+    _judge_again(tmp_path)
+
+
+def _judge_again(folder: Path) -> None:
+    """What the run has left gives the same verdict, and another one when an acknowledged event is taken away."""
+    calls = read_log(folder / "calls.jsonl")
+    histories: dict[str, list[Entry]] = defaultdict(list)
+    for job, entry in read_histories(folder / "histories.jsonl"):
+        histories[job].append(entry)
+    assert check(calls, histories, PIPELINE) == []
+    acknowledged = {call.event_uuid for call in calls if call.outcome == "ok" and call.event_uuid}
+    for job, history in histories.items():
+        last = max(entry.sequence for entry in history if entry.uuid in acknowledged)
+        found = check(calls, histories | {job: history[: last - 1]}, PIPELINE)
+        assert "lost" in {violation.wrong for violation in found}
