@@ -262,3 +262,17 @@ def test_errors_are_json_when_asked(logged_in: Any, here: Any) -> None:
     done = here("token", "show", ID, "--json")
     assert (done.returncode, done.stdout) == (4, "")
     assert '"code": "unknown_credential"' in done.stderr
+
+
+def test_what_was_done_with_a_token(logged_in: Any, here: Any, installation: Any, platform: str) -> None:
+    made = here.json("token", "create", "--label", name())
+    with jobpass.Client(installation.url, made["token"]) as client:
+        for _ in range(2):
+            client.submit(platform, {"command": "probs", "max_shots": 1})
+    told = here.json("token", "usage", made["token_id"])["usage"]
+    unit = {"platform_name": platform, "nb_jobs": 2, "duration_seconds": 0, "credits": 0.0, "free_credits": 0.0}
+    assert told == [{"token_id": made["token_id"], "total_jobs": 2, "usage": [unit]}]
+    assert platform in here.good("token", "usage", made["token_id"])
+    later = here.json("token", "usage", made["token_id"], "--since", "2999-01-01T00:00:00Z")["usage"]
+    assert later[0]["total_jobs"] == 0
+    assert here("token", "usage", ID).returncode == 4

@@ -36,7 +36,6 @@ from jobpass.wire.credentials import (
 
 PAGE: Final = 1000
 """Records asked for at a time."""
-USAGE: Final = f"{paths.TOKENS}/usage/report"
 
 N = TypeVar("N", TokenListed, ApiKeyAnswer)  # what has an ``id`` that grows with each that is made
 
@@ -155,7 +154,7 @@ class Credentials(Asking):
         return (
             yield from self._ask(
                 "GET",
-                USAGE,
+                paths.TOKENS_USAGE,
                 list[TokenUsageResponse],
                 token_ids=list(token_ids),
                 start_time=rfc3339(start, "start"),
