@@ -245,7 +245,8 @@ async def test_the_owners_document_token_opens_that_job_and_outlives_a_lease(yar
 async def test_what_waits_is_canceled_at_once_and_what_runs_when_its_worker_says_so(yard: Yard) -> None:
     compute = yard.house.authority.compute
     job = await yard.submit()
-    assert (await compute.cancel(yard.ann, job.uuid)).state == "canceled"
+    canceled = await compute.cancel(yard.ann, job.uuid)
+    assert (canceled.state, work_of(canceled).ended_at) == ("canceled", yard.house.clock.now())
     assert await yard.lease() is None
     with pytest.raises(Conflict, match="Can not cancel job"):
         await compute.cancel(yard.ann, job.uuid)
