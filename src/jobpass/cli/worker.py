@@ -50,6 +50,7 @@ def worker(
 ) -> None:
     """Take jobs of a platform and run them here, each on its own; a first SIGTERM lets those that run end."""
     from jobpass import log
+    from jobpass.settings import data_path, environment
     from jobpass.worker.work import Setup
 
     inputs.one_of(log_format, ("auto", "text", "json"), "--log-format")
@@ -63,7 +64,7 @@ def worker(
         options=_options(option or []),
         paths=tuple(str(one.resolve()) for one in path or ()),
         visible=tuple(str(one.resolve()) for one in visible or ()),
-        hidden=(str(apikey_file.resolve()), str(saved.login_path().resolve())),
+        hidden=tuple(str(one.resolve()) for one in (apikey_file, saved.login_path(), data_path(environment(), None))),
         limits=_limits(memory, tmp, processes),
         require_isolation=require_isolation,
         **({"commands": tuple(commands)} if commands else {}),
