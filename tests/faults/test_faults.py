@@ -14,6 +14,7 @@ from faults.faults import FAULTS
 from jobpass.lifecycle.standard import PIPELINE
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.few])
 async def test_the_record_holds(name: str, tmp_path: Path) -> None:
     fault = FAULTS[name]
