@@ -50,7 +50,7 @@ def worker(
 ) -> None:
     """Take jobs of a platform and run them here, each on its own; a first SIGTERM lets those that run end."""
     from jobpass import log
-    from jobpass.settings import data_path, environment
+    from jobpass.settings import environment
     from jobpass.worker.work import Setup
 
     inputs.one_of(log_format, ("auto", "text", "json"), "--log-format")
@@ -58,13 +58,15 @@ def worker(
     target, key = connect.resolve(url, apikey_file)
     if target is None or not key:
         raise SetupError("No server is configured: name it with --url, or set JOBPASS_URL.")
+    data = environment().get("JOBPASS_DATA")
+    private = (Path(data),) if data else ()
     setup = Setup(
         runner=runner,
         arguments=tuple(arguments or ()),
         options=_options(option or []),
         paths=tuple(str(one.resolve()) for one in path or ()),
         visible=tuple(str(one.resolve()) for one in visible or ()),
-        hidden=tuple(str(one.resolve()) for one in (apikey_file, saved.login_path(), data_path(environment(), None))),
+        hidden=tuple(str(one.resolve()) for one in (apikey_file, saved.login_path(), *private)),
         limits=_limits(memory, tmp, processes),
         require_isolation=require_isolation,
         **({"commands": tuple(commands)} if commands else {}),
