@@ -29,12 +29,12 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "kill": Fault(kills, 200, 3),
     "disk": Fault(disk_full, 20, 2),
     "crowd": Fault(crowd, 1000, 200),
-    "postgres-kill": Fault(node_kills, 50, 2),
+    "postgres-kill": Fault(node_kills, 50, 1),
     "postgres-restart": Fault(restarts, 20, 0),
-    "postgres-crash": Fault(crashes, 20, 2),
+    "postgres-crash": Fault(crashes, 20, 0),
     "postgres-freeze": Fault(freezes, 10, 0),
     "postgres-fail-over": Fault(fail_overs, 10, 1),
-    "postgres-network": Fault(network, 30, 5),
+    "postgres-network": Fault(network, 30, 4),
     "postgres-clock": Fault(clocks, 30, 2),
 }
 """``times`` of the crowd counts its clients."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from faults import NotHereError
 from faults.calls import Entry, read_histories, read_log
 from faults.checker import check
 from faults.faults import FAULTS
+from faults.postgres import cluster
 from jobpass.lifecycle.standard import PIPELINE
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.few])
-async def test_the_record_holds(name: str, tmp_path: Path) -> None:
+async def test_the_record_holds(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = FAULTS[name]
+    monkeypatch.setattr("faults.database.cluster", partial(cluster, in_memory=True))  # a shared disk takes its time
     try:
         verdict = await fault.run(tmp_path, fault.few)
     except NotHereError as missing:
