@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from jobpass.errors import SetupError
+from jobpass.worker.runners.perceval_noise import simulator
 from jobpass.worker.runners.runner import CancelRequested, Report, Result, RunnerFailed
 from jobpass.worker.work import Description, Setup, Work
 
@@ -67,10 +68,9 @@ class PercevalRunner:
         except msgspec.ValidationError as error:
             raise SetupError(f"The options of the runner perceval cannot be used: {error}.") from None
         _import_alone()
-        from perceval.runtime.simulated_computer import SimulatedComputer
-
+        computer = simulator(options.backend)
         _allow_only(ALLOWED)
-        return cls(SimulatedComputer(options.backend), options)
+        return cls(computer, options)
 
     def describe(self) -> Description:
         """The specs that the clients read."""
