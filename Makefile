@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.jobpass
 # Jobpass, and beside it what provides the import paths of its seeds: `pip install .` alone never brings them.
 SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
 METADATA := pyproject.toml compat/datacatalog/pyproject.toml compat/steps/pyproject.toml
+# perceval-quandela is large: what needs it has an environment of its own, and each older client has one, too.
+CLIENTS := .venv-perceval
+OLDER   := 1.2.4 1.1.0
 
 .PHONY: demo test test-perceval test-long faults mutation lint format bench bench-peers clean
 
@@ -15,8 +18,8 @@ demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refus
 test: $(STAMP)-test        ## the whole suite, on the real store and real processes
 	$(BIN)/python -m pytest $(ARGS)
 
-test-perceval: $(STAMP)-perceval  ## what needs perceval-quandela (466 MB), which the other tests leave out
-	$(BIN)/python -m pytest -m perceval $(ARGS)
+test-perceval: $(CLIENTS)/.jobpass-clients  ## the real client, of three versions (1.3 GB), which the other tests leave out
+	$(CLIENTS)/bin/python -m pytest -m perceval $(ARGS)
 
 test-long: $(STAMP)-test   ## the same with 100,000 cases a property (well over ten minutes)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=3600 tests/tokens tests/lifecycle $(ARGS)
@@ -63,6 +66,15 @@ $(STAMP)-perceval: $(STAMP)-base $(METADATA)
 	$(BIN)/python -m pip install --quiet $(SOURCES) --group test --group perceval
 	touch $@
 
+$(CLIENTS)/.jobpass-clients: $(METADATA) $(OLDER:%=$(CLIENTS)-%/.ready)
+	$(MAKE) VENV=$(CLIENTS) $(CLIENTS)/.jobpass-perceval
+	touch $@
+
+$(CLIENTS)-%/.ready:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-compile perceval-quandela==$*
+	touch $@
+
 $(STAMP)-lint: $(STAMP)-base $(METADATA)
 	$(BIN)/python -m pip install --quiet $(SOURCES) --group test --group lint
 	touch $@
@@ -72,4 +84,4 @@ $(STAMP)-bench: $(STAMP)-base $(METADATA)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(OLDER:%=$(CLIENTS)-%) .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
