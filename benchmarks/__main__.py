@@ -26,6 +26,7 @@ NAMES = (
     "index",
     "compute",
     "worker",
+    "cloud",
 )
 
 
