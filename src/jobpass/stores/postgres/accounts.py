@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from jobpass.clock import to_microseconds
 from jobpass.records import Credential, Login, Page, Principal, Role
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, one, page, run, run_named, take
+from jobpass.stores.postgres.part import Part, page
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import one, run, run_named, take
 from jobpass.stores.rules import address_taken, check_replacement, id_taken, read_cursor, unknown_principal
 from jobpass.stores.sqlite.rows import credential_row, principal_from, principal_row
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.records import NO_LINK, AuditEntry, Page
-from jobpass.stores.postgres.part import Part, filtered, many, one, take
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import many, one, take
 from jobpass.stores.rules import check_placed, read_cursor
 from jobpass.stores.sqlite.rows import audit_from, audit_row
 

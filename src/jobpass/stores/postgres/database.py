@@ -42,20 +42,29 @@ class Connector:
             "client_min_messages": "error",
         }
 
-    async def connect(self, **settings: str) -> Any:
-        """A connection of its own, with settings of the server beside the usual ones."""
-        return await asyncpg.connect(
-            self.place.url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=self.place.statement_seconds + 1,
-            server_settings=self._settings | settings,
-        )
+    async def connect(self, seconds: float | None = None, **settings: str) -> Any:
+        """A connection of its own, with settings of the server beside the usual ones.
+
+        An answer takes at most ``seconds``, as long as a statement may take unless told.
+        """
+        try:
+            return await asyncpg.connect(
+                self.place.url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=seconds or self.place.statement_seconds + 1,
+                server_settings=self._settings | settings,
+            )
+        except ValueError as error:  # also the driver's own about its configuration; its words may hold a password
+            if isinstance(error, OSError):  # a certificate that does not hold
+                raise
+            message = f"The store {self.place.shown} cannot be used: its host, port or parameters are not right."
+            raise SetupError(message) from None
 
     async def make_pool(self) -> Any:
         """The pool of those that read."""
         return await asyncpg.create_pool(
             self.place.url,
-            min_size=1,
+            min_size=0,
             max_size=self.place.pool_size,
             max_inactive_connection_lifetime=IDLE_SECONDS,
             timeout=CONNECT_SECONDS,
@@ -66,9 +75,9 @@ class Connector:
         )
 
 
-async def open_connection(connector: Connector, **settings: str) -> Any:
-    """A connection that knows how texts lie in the database."""
-    connection = await connector.connect(**settings)
+async def open_connection(connector: Connector, seconds: float, **settings: str) -> Any:
+    """A connection that knows how texts lie in the database; an answer takes at most ``seconds``."""
+    connection = await connector.connect(seconds, **settings)
     try:
         await prepare(connection)
     except BaseException:
@@ -100,8 +109,3 @@ async def persist(work: Callable[[], Awaitable[T]], give_up: Callable[[Exception
                 raise give_up(error) from error
         await asyncio.sleep(pause)
         pause = min(2 * pause, PAUSE_SECONDS)
-
-
-def unusable(place: Place) -> SetupError:
-    """The error for a URL that the driver cannot use; its words, which may hold a password, are not shown."""
-    return SetupError(f"The store {place.shown} cannot be used: its host, port or parameters are not right.")

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
-from jobpass.stores.postgres.part import Part, filtered, many, one, page, rows, run, take
+from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import many, one, rows, run, take
 from jobpass.stores.rules import gone, read_cursor
 from jobpass.stores.sqlite.file_rows import file_from, file_row, run_from, run_row
 

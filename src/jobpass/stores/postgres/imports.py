@@ -10,7 +10,8 @@ from jobpass.clock import to_microseconds
 from jobpass.ports import Place
 from jobpass.records import RELATIONS, ImportBatch, Imported, LegacyToken, Pipeline, Progress, Standing
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, many, one, rows, run, take
+from jobpass.stores.postgres.part import Part
+from jobpass.stores.postgres.statements import many, one, rows, run, take
 from jobpass.stores.rules import check_import, links
 from jobpass.stores.sqlite.rows import (
     Row,

@@ -43,8 +43,8 @@ class Lane:
         connection = self._connection
         if connection is not None and not connection.is_closed():
             return connection
-        connection = self._connection = await open_connection(self._connector, **_SETTINGS)
-        row = await connection.fetchrow(QUERIES["enter_lane"].sql, self.name, timeout=BUSY_SECONDS)
+        connection = self._connection = await open_connection(self._connector, BUSY_SECONDS, **_SETTINGS)
+        row = await connection.fetchrow(QUERIES["enter_lane"].sql, self.name)
         self.number, self.written, self.missed = row
         return connection
 

@@ -8,6 +8,7 @@ from jobpass.records import RELATIONS, Job
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.line import Line
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import many
 from jobpass.stores.rules import archive_taken, around, links, within
 from jobpass.stores.sqlite.rows import Row, details_row, event_row, job_row
 
@@ -91,7 +92,7 @@ async def rewrite_lines(connection: Any, lines: list[Line]) -> list[int]:
         if line.current.child_of != line.row.job.child_of:
             await connection.execute(QUERIES["delete_links"].sql, number, "child_of")
             targets = frozenset(line.current.child_of)
-            await connection.executemany(QUERIES["insert_link"].sql, [(number, "child_of", one) for one in targets])
+            await many(connection, "insert_link", [(number, "child_of", one) for one in targets])
         events += [event_row(number, event) for event in line.events]
     await _insert_events(connection, events)
     return missed
@@ -119,14 +120,14 @@ async def insert_lines(connection: Any, lines: list[Line], numbers: dict[int, in
         found = links(line.current, line.details)
         targets += [(number, relation, target) for relation in RELATIONS for target in found[relation]]
         events += [event_row(number, event) for event in line.events]
-    await connection.executemany(QUERIES["insert_job"].sql, jobs)
-    await connection.executemany(QUERIES["insert_details"].sql, details)
-    await connection.executemany(QUERIES["insert_link"].sql, targets)
+    await many(connection, "insert_job", jobs)
+    await many(connection, "insert_details", details)
+    await many(connection, "insert_link", targets)
     await _insert_events(connection, events)
     return missed
 
 
 async def _insert_events(connection: Any, events: list[Row]) -> None:
     if events:
-        await connection.executemany(QUERIES["insert_event"].sql, events)
-        await connection.executemany(QUERIES["insert_news"].sql, [row[:2] for row in events])
+        await many(connection, "insert_event", events)
+        await many(connection, "insert_news", [row[:2] for row in events])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
+from asyncpg.exceptions import InsufficientPrivilegeError
+
 from jobpass.errors import SchemaTooNew, SetupError
 from jobpass.stores.postgres.database import Connector
 from jobpass.stores.postgres.queries import MIGRATIONS, Migration
@@ -52,6 +54,9 @@ async def _migrated(connector: Connector, migrations: tuple[Migration, ...], *, 
         await connection.execute("SELECT pg_advisory_lock($1)", number_of("schema", connector.place.schema))
         async with connection.transaction():
             return await _bring(connection, connector.place.schema, migrations, finish=finish)
+    except InsufficientPrivilegeError:
+        message = f"The role may not make or use the schema {connector.place.schema} in this database."
+        raise SetupError(f"{message} Make the database with this role as its owner.") from None
     finally:
         await connection.close()  # and with it the lock
 
@@ -62,7 +67,7 @@ async def _bring(connection: Any, schema: str, migrations: tuple[Migration, ...]
     for migration in migrations[version:]:
         await connection.execute(migration.before)
     if finish:
-        for migration in migrations[compatible - 1 :]:
+        for migration in migrations[compatible:]:  # before the first one there were no nodes
             if migration.after is not None:
                 await connection.execute(migration.after)
     done = max(version, len(migrations)), len(migrations) if finish else compatible

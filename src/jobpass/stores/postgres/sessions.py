@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from jobpass.records import Session
 from jobpass.stores.postgres.accounts import Accounts, uses_columns
-from jobpass.stores.postgres.part import run
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import run
 from jobpass.stores.sqlite.rows import session_from, with_ends
 
 SESSIONS_CACHED: Final = 16_384

@@ -23,25 +23,24 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
-from asyncpg.exceptions import ClientConfigurationError
-
 from jobpass.ports import Judge
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
 from jobpass.stores.postgres.admin_keys import AdminKeys
 from jobpass.stores.postgres.audit import AuditChains
 from jobpass.stores.postgres.calls import Apply
-from jobpass.stores.postgres.database import Connector, persist, unusable
+from jobpass.stores.postgres.database import Connector, persist
 from jobpass.stores.postgres.failures import unavailable
 from jobpass.stores.postgres.files import Files
 from jobpass.stores.postgres.imports import Imports
 from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.links import linked_filters
 from jobpass.stores.postgres.making import directory
-from jobpass.stores.postgres.part import chosen, one, page, run, take
+from jobpass.stores.postgres.part import chosen, page
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
 from jobpass.stores.postgres.schema import migrate
 from jobpass.stores.postgres.sessions import SessionCache, Sessions
+from jobpass.stores.postgres.statements import one, run, take
 from jobpass.stores.postgres.watch import Tell, Watch
 from jobpass.stores.postgres.webhooks import Webhooks
 from jobpass.stores.postgres.writer import Writer
@@ -74,8 +73,7 @@ class PostgresStore(Sessions, AdminKeys, AuditChains, Webhooks, Imports, Files):
         Waits ``BUSY_SECONDS`` for a database that is away. Raises ``SetupError`` for a URL or a schema that cannot be
         used, ``SchemaTooNew``, ``StoreUnavailable``; none shows a password.
         """
-        place = read_place(url)
-        connector, sessions = Connector(place), SessionCache()
+        connector, sessions = Connector(read_place(url)), SessionCache()
         watch = Watch(connector, sessions)
 
         async def begin() -> Any:
@@ -87,10 +85,7 @@ class PostgresStore(Sessions, AdminKeys, AuditChains, Webhooks, Imports, Files):
                 await watch.stop()
                 raise
 
-        try:
-            pool = await persist(begin, lambda error: unavailable(error, "be opened"))
-        except ClientConfigurationError:
-            raise unusable(place) from None
+        pool = await persist(begin, lambda error: unavailable(error, "be opened"))
         return cls(pool, Lane(connector, secrets.token_hex(16)), watch, sessions)
 
     async def apply(

@@ -110,7 +110,7 @@ class Watch:
             if connection is None:
                 raise unavailable(ConnectionResetError(), "be reached")
             try:
-                return await connection.fetchval(sql, *bindings, timeout=ANSWER_SECONDS)
+                return await connection.fetchval(sql, *bindings)
             except FAILURES as error:
                 self._drop()
                 raise unavailable(error, "be reached") from error
@@ -130,15 +130,15 @@ class Watch:
     async def _read_epoch(self) -> None:
         asked_at = time.monotonic()
         async with self._turn:
-            row = await self._connection.fetchrow(QUERIES["epoch"].sql, timeout=ANSWER_SECONDS)
+            row = await self._connection.fetchrow(QUERIES["epoch"].sql)
         self._sessions.note_epoch(row[0], asked_at)
 
     async def _connect(self) -> None:
-        connection = await open_connection(self._connector, **_SETTINGS)
+        connection = await open_connection(self._connector, ANSWER_SECONDS, **_SETTINGS)
         try:
             await connection.add_listener(self._channel, self._on_note)
             for number, name in self._held.items():
-                if not await connection.fetchval(QUERIES["lock"].sql, number, timeout=ANSWER_SECONDS):
+                if not await connection.fetchval(QUERIES["lock"].sql, number):
                     log.error("the lock of %s was lost with the database, and somebody else has it", name)
         except BaseException:
             connection.terminate()

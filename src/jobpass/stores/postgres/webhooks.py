@@ -13,8 +13,9 @@ from typing import Any, Final
 from jobpass.clock import to_microseconds
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, filtered, one, page, rows, run, run_named, take
+from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import many, one, rows, run, run_named, take
 from jobpass.stores.rules import check_replacement, crowded, read_cursor
 from jobpass.stores.sqlite.rows import principal_from
 from jobpass.stores.sqlite.webhook_rows import claim_from, delivery_from, news_from, webhook_from, webhook_row
@@ -226,7 +227,7 @@ async def _add_deliveries(connection: Any, wanted: list[dict[str, Any]], at: dat
     first = await take(connection, "delivery", len(wanted))
     made_at = to_microseconds(at)
     bindings = [query.bound(of | {"id": number, "at": made_at}) for number, of in enumerate(wanted, first)]
-    await connection.executemany(query.sql, bindings)
+    await many(connection, "add_delivery", bindings)
 
 
 async def _promote(connection: Any, webhook: str, line: int, at: datetime) -> int | None:

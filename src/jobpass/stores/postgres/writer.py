@@ -63,6 +63,7 @@ class Writer:
 
     async def _write(self, group: Group, deadline: float) -> None:
         """Attempt the calls until all stand or are refused; those that another node got ahead of are judged again."""
+        self._doubtful = None  # what became of a group that was given up is of no use to this one
         calls, pause, suspect = group, RETRY_SECONDS, False
         while calls:
             try:
@@ -118,6 +119,9 @@ class Writer:
         """The error is one caller's: write each call alone to find whose."""
         if len(calls) == 1:
             calls[0].error = error
+            if isinstance(error, FAILURES):  # its words may show what was to be written
+                calls[0].error = ValueError("the database cannot hold what was to be written")
+                calls[0].error.__cause__ = error
             return
         for call in calls:
             await self._write([call], time.monotonic() + BUSY_SECONDS)
