@@ -18,10 +18,11 @@ from jobpass.stores.postgres import PostgresStore, finish_migration
 from jobpass.stores.postgres import schema as schema_module
 from jobpass.stores.postgres.codecs import packed, unpacked
 from jobpass.stores.postgres.database import Connector
-from jobpass.stores.postgres.place import MASK, has_password, masked, read_place
+from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.queries import MIGRATIONS, QUERIES, Migration
 from jobpass.stores.postgres.schema import migrate
-from support.postgres import SEALED, NoServer, Server, some_database, sql
+from jobpass.urls import MASK, has_password, masked
+from support.postgres import NAMED, SEALED, NoServer, Server, some_database, sql
 
 NEXT = Migration(
     "ALTER TABLE job ADD COLUMN extra text; CREATE TABLE later (a bigint)", "ALTER TABLE later DROP COLUMN a"
@@ -135,7 +136,7 @@ async def test_a_role_that_may_make_nothing_is_told(fresh):
 async def test_the_role_needs_no_power(postgres, postgres_url):
     powers = "SELECT rolsuper, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = current_user"
     rows = await sql(postgres_url, powers)
-    if rows[0][0][0] and "JOBPASS_TEST_POSTGRES_URL" in os.environ:
+    if rows[0][0][0] and NAMED:
         pytest.skip("the role of the tests is a superuser's")
     assert rows == [[(False, False, False)]]
 
@@ -299,7 +300,7 @@ async def test_tls_is_used_and_its_certificate_checked(secured, tmp_path):
 
 
 async def test_without_tls_there_nothing_is_sent_where_it_is_required(postgres_url):
-    if "JOBPASS_TEST_POSTGRES_URL" in os.environ:
+    if NAMED:
         pytest.skip("whether that server speaks TLS is not known")
     with pytest.raises(StoreUnavailable):
         await PostgresStore.open(f"{postgres_url}?sslmode=require")

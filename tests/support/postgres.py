@@ -24,6 +24,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 URL_VARIABLE = "JOBPASS_TEST_POSTGRES_URL"
+NAMED = os.environ.pop(URL_VARIABLE, None)
+"""Taken out of the environment, where Jobpass would look for a setting of that name."""
 ROLE = "jobpass"
 SEALED = "sealed"
 """A role like it, which needs its password."""
@@ -199,9 +201,8 @@ def free_port() -> int:
 @contextmanager
 def some_server() -> Iterator[str]:
     """The URL of a role that may create databases, on the server that was named or on one of our own; ``NoServer``."""
-    named = os.environ.get(URL_VARIABLE)
-    if named:
-        yield named
+    if NAMED:
+        yield NAMED
         return
     server = Server()
     try:

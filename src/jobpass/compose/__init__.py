@@ -16,6 +16,7 @@ from jobpass.compose.local import open  # noqa: A004
 from jobpass.compose.migration import export, import_files
 from jobpass.compose.secret import write_derived_keyring
 from jobpass.compose.serving import http_url, is_loopback, serve, serving
+from jobpass.compose.stores import finish_migration, is_ready
 from jobpass.compose.upkeep import back_up, list_keys, restore, retire_key, rotate_key
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "alone",
     "back_up",
     "export",
+    "finish_migration",
     "http_url",
     "import_files",
     "init_data",
     "is_initialised",
     "is_loopback",
+    "is_ready",
     "list_keys",
     "make_password",
     "open",

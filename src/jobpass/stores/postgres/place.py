@@ -7,15 +7,13 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from jobpass.errors import SetupError
+from jobpass.urls import POSTGRES, masked
 
-SCHEMES: Final = ("postgresql", "postgres")
-MASK: Final = "***"
 POOL_SIZE: Final = 10
 """Connections of a node that read; one more writes, and one follows what other nodes do."""
 STATEMENT_SECONDS: Final = 30.0
 """How long a statement may take, unless the URL has ``statement_seconds``."""
 
-_SECRETS: Final = ("password", "sslpassword")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -32,32 +30,6 @@ class Place(NamedTuple):
         return f"Place({self.shown!r})"
 
 
-def is_place(url: str) -> bool:
-    """Whether a URL is meant to be a database of PostgreSQL."""
-    return url.partition("://")[0] in SCHEMES
-
-
-def has_password(url: str) -> bool:
-    """Whether a password stands in the URL."""
-    return masked(url) != url
-
-
-def masked(url: str) -> str:
-    """The URL with a mask in the place of each password; all of it if it cannot be read."""
-    try:
-        parts = urlsplit(url)
-        members = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:
-        return MASK
-    who, at, where = parts.netloc.rpartition("@")
-    user, colon, _ = who.partition(":")
-    netloc = f"{user}:{MASK}@{where}" if colon else f"{who}{at}{where}"
-    if any(name in _SECRETS for name, _ in members):
-        members = [(name, MASK if name in _SECRETS else value) for name, value in members]
-        return urlunsplit(parts._replace(netloc=netloc, query=urlencode(members, safe="/:,*")))
-    return urlunsplit(parts._replace(netloc=netloc))
-
-
 def read_place(url: str) -> Place:
     """The database that a URL names; ``SetupError``, which shows no password, for one that names none.
 
@@ -69,7 +41,7 @@ def read_place(url: str) -> Place:
         members = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
         raise SetupError("The store is not a URL that can be read.") from None
-    if parts.scheme not in SCHEMES or (not parts.netloc and "host" not in members):
+    if parts.scheme not in POSTGRES or (not parts.netloc and "host" not in members):
         raise SetupError(f"The store {shown} is not like postgresql://user@host/database.")
     schema = members.pop("schema", "jobpass")
     if not _SCHEMA.fullmatch(schema):
