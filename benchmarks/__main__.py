@@ -18,6 +18,7 @@ NAMES = (
     "check",
     "credentials",
     "scale",
+    "postgres",
     "startup",
     "compat_tokens",
     "compat_store",

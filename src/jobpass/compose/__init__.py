@@ -4,6 +4,7 @@ The only package that knows every part. A *data folder* holds ``jobpass.sqlite``
 comes from ``JOBPASS_KEYRING``) and, if wished, ``jobpass.toml`` and ``lifecycles/*.toml``.
 """
 
+from jobpass.compose.copying import copy
 from jobpass.compose.folder import KEYRING, alone, is_initialised, read_keyring, read_lifecycles, write_private
 from jobpass.compose.installation import (
     DEFAULT_EMAIL,
@@ -24,6 +25,7 @@ __all__ = [
     "KEYRING",
     "alone",
     "back_up",
+    "copy",
     "export",
     "finish_migration",
     "http_url",

@@ -45,6 +45,7 @@ class Watch:
         self._sessions = sessions
         self._channel = f"jobpass_{connector.place.schema}"
         self._connection: Any = None
+        self._pid = 0
         self._turn = asyncio.Lock()
         self._held: dict[int, str] = {}
         self._tells: list[Tell] = []
@@ -144,7 +145,7 @@ class Watch:
             connection.terminate()
             raise
         self._sessions.clear()  # it may be another server
-        self._connection = connection
+        self._connection, self._pid = connection, connection.get_server_pid()
         for tell in self._tells:
             tell(None)  # what was noted meanwhile is lost
 
@@ -154,7 +155,7 @@ class Watch:
             connection.terminate()
 
     def _on_note(self, connection: Any, pid: int, _channel: str, note: str) -> None:
-        if pid == connection.get_server_pid():
+        if connection is not self._connection or pid == self._pid:
             return
         uuids = note.split("\n") if note else None
         for tell in self._tells:
