@@ -681,6 +681,11 @@ class Store(
         """Periodic upkeep (checkpoint, flush); a chore of the server calls it about once a second."""
         ...
 
+    def chore(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process is the one of several on the store that does the chore of this name now: until the
+        context ends, or the process dies, nobody else is told so. Does not wait. Always, where there is one server."""
+        ...
+
     async def close(self) -> None:
         """Answer what was accepted, then let go of everything; further calls raise ``StoreUnavailable``."""
         ...
