@@ -639,6 +639,11 @@ class Listener(Protocol):
 class Signals(Protocol):
     """Wakes those who wait for something to happen, by its topic: ``job:UUID``, ``queue:PLATFORM``."""
 
+    @property
+    def ending(self) -> bool:
+        """Whether nobody is to wait any more."""
+        ...
+
     def publish(self, topic: str) -> None:
         """It happened: whoever listens looks again."""
         ...

@@ -181,7 +181,9 @@ async def test_the_process_id_of_somebody_else_is_refused(yard: Yard) -> None:
 
 async def test_the_same_key_gives_the_same_job_and_never_another(yard: Yard) -> None:
     job = await yard.submit(key="k")
+    kept = dict(yard.house.store._blobs)
     assert (await yard.submit(key="k")).uuid == job.uuid
+    assert yard.house.store._blobs == kept  # its payload is there already
     many = await asyncio.gather(*(yard.submit(key="z") for _ in range(5)))
     assert len({one.uuid for one in many}) == 1
     with pytest.raises(Conflict):
@@ -254,6 +256,7 @@ async def test_what_waits_is_canceled_at_once_and_what_runs_when_its_worker_says
     told = await yard.house.authority.workers.progress(holder, job.uuid, None, None, None)
     assert told.state == "cancel_requested"
     assert told.sequence == 3
+    assert work_of(told).ended_at is None
 
 
 async def test_nothing_moves_a_queued_job_but_its_own_routes(yard: Yard) -> None:

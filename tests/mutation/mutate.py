@@ -35,6 +35,10 @@ TARGETS = {
     "authority/resetting.py": ("tests/authority",),
     "authority/secret.py": ("tests/test_secret.py",),
     "authority/telling.py": ("tests/authority",),
+    "authority/submissions.py": ("tests/authority/test_compute.py", "tests/authority/test_workers.py"),
+    "authority/payload.py": ("tests/authority/test_compute.py",),
+    "authority/work_judges.py": ("tests/authority/test_compute.py", "tests/authority/test_workers.py"),
+    "authority/workers.py": ("tests/authority/test_compute.py", "tests/authority/test_workers.py"),
     "authority/webhook_secrets.py": ("tests/authority",),
     "authority/webhooks.py": ("tests/authority", "tests/server/test_webhooks.py"),
     "compose/secret.py": ("tests/test_secret.py", "tests/cli/test_upkeep.py"),
@@ -78,6 +82,26 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "prohibits",
         "as if (access.address is not None): if access.address is not None and _within(access.address, self.allowed)",
     ): "None is no address, and so within no network; mypy wants the guard",
+    (
+        "authority/workers.py",
+        "standing",
+        "without (job.work is None): if job is None or job.work is None",
+    ): "no token is that of a lease of a job without work: the gate has said so; mypy wants the guard",
+    (
+        "authority/workers.py",
+        "_anew",
+        "never: if session is None",
+    ): "no record of a credential is ever taken away; mypy wants the guard",
+    (
+        "authority/submissions.py",
+        "rerun",
+        "without (job is None): if job is None or old is None or job.owner != principal_of(bearer).id",
+    ): "without a job there is no work either; mypy wants the guard",
+    (
+        "authority/submissions.py",
+        "_queue",
+        "never: if job is None",
+    ): "a submission deletes no job; mypy wants the guard",
     (
         "authority/resetting.py",
         "_job",

@@ -35,6 +35,7 @@ GIVES = {
     ("POST", paths.AUTH_TOKENS): b'"token":"jp_job_',
     ("POST", paths.OLD_TOKEN_GENERATE): b'"token":"jp_job_',
     ("POST", paths.API_KEYS): b'"key":"jp_key_',
+    ("POST", paths.WORKER_NEXT): b'"token":"jp_doc_',
 }
 """The routes that give a token out, and how their good answers show it."""
 
@@ -65,6 +66,7 @@ async def canaries_of(site: Site, things: Things) -> list[str]:
         mint_credential(site.keyring, "job", "1" * 32),
         mint_credential(site.keyring, "apikey", "2" * 32),
         api_key,
+        things.leased.token,
     ]
 
 
@@ -131,6 +133,7 @@ async def audit_of(site: Site, operator: str) -> str:
         after = f"&after={answer.json()['next']}"
 
 
+@pytest.mark.timeout(600)
 async def test_nowhere(site: Site, log: io.StringIO) -> None:
     things = await make_things(site)
     canaries = await canaries_of(site, things)

@@ -207,14 +207,32 @@ def test_two_servers_on_one_file_wake_each_other(queue: Queue) -> None:
 
 
 def test_a_server_that_stops_lets_go_of_who_waits(queue: Queue) -> None:
-    with process(queue.folder) as (server, url), queue.client(url) as client:
-        job_id = queue.submit(client)
-        with queue.client(url) as mine, mine.stream("GET", f"/api/jobs/{job_id}/events") as answer:
-            next(answer.iter_lines())
-            started = time.perf_counter()
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(timeout=20) == 0
-            assert time.perf_counter() - started < 18
+    heard: list[str] = []
+    taken: list[Any] = []
+    with process(queue.folder) as (server, url), queue.client(url) as client, queue.client(url) as worker:
+        held = queue.submit(client)
+        job = queue.lease(worker)
+        assert job["job_id"] == held
+
+        def listen() -> None:
+            with queue.client(url) as mine, mine.stream("GET", f"/api/jobs/{held}/events") as answer:
+                heard.extend(line for line in answer.iter_lines() if line.startswith("event: "))
+
+        threads = [
+            threading.Thread(target=listen),
+            threading.Thread(target=lambda: taken.append(queue.lease(worker, 25))),
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        started = time.perf_counter()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+        assert time.perf_counter() - started < 10
+        for thread in threads:
+            thread.join(5)
+    assert heard == ["event: create", "event: lease", "event: problem"]
+    assert taken == [None]
 
 
 def _next(queue: Queue, client: httpx2.Client) -> Any:

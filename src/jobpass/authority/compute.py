@@ -14,7 +14,7 @@ from jobpass import ids
 from jobpass.authority.holds import Holds
 from jobpass.authority.standing import principal_of
 from jobpass.authority.work_judges import WorkJudges
-from jobpass.errors import RevokedToken, TooMany, UnknownJob
+from jobpass.errors import RevokedToken, StoreUnavailable, TooMany, UnknownJob
 from jobpass.lifecycle.standard import COMPUTE
 from jobpass.records import Change, Event, Job, Load, Page, Work
 from jobpass.tokens.access import Access
@@ -84,7 +84,7 @@ class Compute:
         with self._holds.holding(asker), self._signals.listen([f"job:{uuid}"]) as listener:
             while (left := until - loop.time()) > 0:
                 job = await self._find(bearer, uuid)
-                if job.state not in HELD_STATES:
+                if job.state not in HELD_STATES or self._signals.ending:
                     break
                 await listener.wait(left)
         if job.state in HELD_STATES:
@@ -181,6 +181,8 @@ class Compute:
                     after, told_at = events[-1].sequence, loop.time()
                 if job.state in COMPUTE.final or (until is not None and (after > first or loop.time() >= until)):
                     return
+                if self._signals.ending:
+                    raise StoreUnavailable("The server stops: listen to another one.", reason="stopping")
                 if loop.time() - told_at >= QUIET_SECONDS:
                     told_at = loop.time()
                     yield None

@@ -45,6 +45,13 @@ class Hub:
         self._count = 0
         self._seen = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.ending = False
+
+    def end(self) -> None:
+        """Nobody is to wait any more: the server stops."""
+        self.ending = True
+        for topic in list(self._listeners):
+            self.publish(topic)
 
     def publish(self, topic: str) -> None:
         """As ``ports.Signals``."""

@@ -140,7 +140,7 @@ class Workers:
                     if leased is not None:
                         return leased
                 left = until - loop.time()
-                if left <= 0:
+                if left <= 0 or self._signals.ending:
                     return None
                 # Once a second also without a signal: a token ends, a platform comes back, somebody has room again.
                 await listener.wait(min(left, 1.0))

@@ -91,7 +91,9 @@ class App:
         self._store_told_at = float("-inf")
 
     def tick(self, *, stopping: bool = False) -> None:
-        """A chore for once a second: end what reads its body too slowly."""
+        """A chore for once a second: end what reads its body too slowly, and what waits once the server stops."""
+        if stopping:
+            self.authority.signals.end()
         self._deadlines.tick(STOPPING_SECONDS if stopping else READ_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
