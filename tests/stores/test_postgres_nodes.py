@@ -211,7 +211,7 @@ async def test_what_another_node_ends_is_ended_here_within_a_second(postgres, ot
     elif how == "owned":
         assert await other.revoke_owned(credential.id, ["login"], kit.AT) == 2
     else:
-        await other.revoke_credential("c1" if how == "revoke" else "root", kit.AT)
+        await other.end_credential("c1" if how == "revoke" else "root", kit.AT)
     ended = time.monotonic()
 
     async def is_ended(node):
@@ -226,7 +226,7 @@ async def test_what_another_node_ends_is_ended_here_within_a_second(postgres, ot
 async def test_a_node_that_cannot_read_the_epoch_trusts_nothing(postgres, other, kit, credential):
     for task in postgres._watch._tasks:
         task.cancel()
-    await other.revoke_credential("c1", kit.AT)
+    await other.end_credential("c1", kit.AT)
     await asyncio.sleep(0.85)
     assert postgres._sessions.get("c1") is None
     assert (await postgres.find_session("c1")).credential.revoked_at == kit.AT
@@ -236,7 +236,7 @@ async def test_a_session_read_before_its_end_is_not_kept_after_it(postgres, kit,
     """The answer of a read that began before the revocation arrives when the epoch was raised already."""
     before = postgres._sessions._epoch
     session = await postgres.find_session("c1")
-    await postgres.revoke_credential("c1", kit.AT)
+    await postgres.end_credential("c1", kit.AT)
     postgres._sessions.put("c1", before, session)
     assert (await postgres.find_session("c1")).credential.revoked_at == kit.AT
 

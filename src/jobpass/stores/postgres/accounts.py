@@ -1,4 +1,4 @@
-"""Principals and credentials in PostgreSQL; the hot way to a session is in ``sessions.py``."""
+"""Principals in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,37 +6,45 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec.structs import replace
-
 from jobpass.clock import to_microseconds
-from jobpass.records import Credential, Login, Page, Principal, Role
+from jobpass.records import Login, Page, Principal, Profile, Role
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, page
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, run, run_named, take
-from jobpass.stores.rules import address_taken, check_replacement, id_taken, read_cursor, unknown_principal
-from jobpass.stores.sqlite.rows import credential_row, principal_from, principal_row
+from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
+from jobpass.stores.sqlite.rows import principal_from, principal_row, profile_text
 
 
 class Accounts(Part):
-    """``ports.AccountStore`` but for ``find_session`` and ``note_uses``."""
+    """The principals of ``ports.AccountStore``."""
 
-    async def add_principal(self, email: str, role: Role, password_hash: str, at: datetime) -> Principal:
+    async def add_principal(
+        self,
+        email: str,
+        role: Role,
+        password_hash: str,
+        at: datetime,
+        profile: Profile = Profile(),  # noqa: B008 - a frozen value
+        *,
+        active: bool = True,
+    ) -> Principal:
         """As ``ports.AccountStore``."""
+        words = (email, role, active, to_microseconds(at), password_hash, profile_text(profile))
 
         async def add(connection: Any) -> int:
             if await one(connection, "has_address", email, 0) is not None:
                 raise address_taken()
             number = await take(connection, "principal")
-            await run(connection, "add_principal", number, email, role, to_microseconds(at), password_hash)
+            await run(connection, "add_principal", number, *words)
             return number
 
-        return Principal(await self._write(add, "principal"), email, role, True, at)
+        return Principal(await self._write(add, "principal"), email, role, active, at, profile)
 
     async def find_login(self, email: str) -> Login | None:
         """As ``ports.AccountStore``."""
         row = await self._one("find_login", email)
-        return None if row is None else Login(principal_from(row[:5]), row[5])
+        return None if row is None else Login(principal_from(row[:-1]), row[-1])
 
     async def find_principal(self, principal_id: int) -> Principal | None:
         """As ``ports.AccountStore``."""
@@ -64,36 +72,16 @@ class Accounts(Part):
 
         return await self._write(put, "principal", changes_sessions=True)
 
-    async def add_credential(self, credential: Credential) -> Credential:
-        """As ``ports.AccountStore``."""
-
-        async def add(connection: Any) -> int:
-            await standing_principal(connection, credential.owner)
-            if await one(connection, "has_credential", credential.id) is not None:
-                raise id_taken("A credential")
-            number = await take(connection, "credential")
-            await run(connection, "add_credential", number, *credential_row(credential))
-            return number
-
-        return replace(credential, number=await self._write(add, "credential"))
-
-    async def revoke_credential(self, credential_id: str, at: datetime) -> bool:
-        """As ``ports.AccountStore``."""
-
-        async def revoke(connection: Any) -> bool:
-            return await one(connection, "revoke_credential", to_microseconds(at), credential_id) is not None
-
-        return await self._write(revoke, changes_sessions=True)
-
     async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
         """As ``ports.AccountStore``."""
         bindings = {"owner": principal_id, "kinds": packed_all(kinds), "at": to_microseconds(at)}
 
         async def revoke(connection: Any) -> int:
             row = await run_named(connection, "revoke_owned", bindings)
+            await run_named(connection, "keep_ended", bindings)
             return 0 if row is None else int(row[0])
 
-        return await self._write(revoke, changes_sessions=True)
+        return await self._write(revoke, "credential", changes_sessions=True)
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
         """As ``ports.AccountStore``."""

@@ -6,12 +6,14 @@ from typing import Any
 
 from jobpass.errors import Error
 from jobpass.records import Event, Job
-from jobpass.stores.postgres.calls import Apply, Statement
+from jobpass.stores.postgres.calls import Apply, ApplyNext, Statement
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.line import Line, Row, lines_of
 from jobpass.stores.postgres.making import delete_lines, insert_lines, refuse_neighbours, rewrite_lines
+from jobpass.stores.postgres.placing import refuse_work
 from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.queue import Queue
 from jobpass.stores.postgres.rows import group_row, loaded_from
 
 _WRITE = QUERIES["write"]
@@ -26,9 +28,11 @@ class Attempt:
     def __init__(self, calls: list[Apply | Statement], cache: dict[str, Row]) -> None:
         self.number: int | None = None
         self.epoch: int | None = None
+        self.calls = calls
         self._cache = cache
         self._lines = lines_of(calls)
         self._statements = [call for call in calls if isinstance(call, Statement)]
+        self._nexts = [call for call in calls if isinstance(call, ApplyNext)]
         self._numbers: dict[int, int] = {}
 
     async def prepare(self, connection: Any) -> None:
@@ -53,10 +57,8 @@ class Attempt:
 
         None is also the answer if the lane was moved on: then nothing stands.
         """
-        writing = [line for line in self._lines if line.writes]
-        plain = sorted((line for line in writing if line.is_plain), key=_number)
-        others = [line for line in writing if not line.is_plain]
-        if self._statements or others:
+        plain, others = _parted(self._lines)
+        if self._statements or others or self._nexts:
             return await self._transact(lane, connection, plain, others)
         if not plain:
             return []
@@ -96,7 +98,11 @@ class Attempt:
             return None
         await self._lock_counters(connection, others)
         await self._run_statements(connection)
+        if self._nexts:
+            await self._find_nexts(connection)
+            plain, others = _parted(self._lines)
         others = await refuse_neighbours(connection, others)
+        others = await refuse_work(connection, others)
         missed = await delete_lines(connection, others)
         missed += await rewrite_lines(connection, others)
         missed += await insert_lines(connection, others, self._numbers)
@@ -110,8 +116,17 @@ class Attempt:
             names.add("job")
         if any(call.changes_sessions for call in self._statements):
             names.add("epoch")
+        if self._nexts:
+            names.add("lease")
         if names:
             await connection.execute(QUERIES["lock_counters"].sql, sorted(names))
+
+    async def _find_nexts(self, connection: Any) -> None:
+        queue = Queue(connection, len(self._nexts))
+        for call in self._nexts:
+            line = await queue.line(call, len(self._lines))
+            if line is not None:
+                self._lines.append(line)
 
     async def _run_statements(self, connection: Any) -> None:
         for call in self._statements:
@@ -122,6 +137,14 @@ class Attempt:
                 call.error = error
         if any(call.changes_sessions and call.error is None for call in self._statements):
             self.epoch = await connection.fetchval(QUERIES["take_numbers"].sql, "epoch", 1)
+
+
+def _parted(lines: list[Line]) -> tuple[list[Line], list[Line]]:
+    """The lines that write: those that are plain, in the order of their numbers, and the others."""
+    writing = [line for line in lines if line.writes]
+    return sorted((line for line in writing if line.is_plain), key=_number), [
+        line for line in writing if not line.is_plain
+    ]
 
 
 def _is_simple(line: Line) -> bool:

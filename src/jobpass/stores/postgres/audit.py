@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, take
@@ -18,6 +19,7 @@ FILTERS: Final = {
     "node": " AND node = :node",
     "name": " AND name = :name",
     "principal": " AND principal = :principal",
+    "credentials": " AND credential = ANY(:credentials::text[])",
     "since": " AND at >= :since",
     "until": " AND at < :until",
 }
@@ -46,6 +48,7 @@ class AuditChains(Part):
         node: str | None = None,
         name: str | None = None,
         principal: int | None = None,
+        credentials: Collection[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -56,6 +59,7 @@ class AuditChains(Part):
             "node": node,
             "name": name,
             "principal": principal,
+            "credentials": None if credentials is None else packed_all(credentials),
             "since": None if since is None else to_microseconds(since),
             "until": None if until is None else to_microseconds(until),
             "after": read_cursor(after, await self._newest("audit")),

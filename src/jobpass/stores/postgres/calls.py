@@ -19,6 +19,12 @@ class Apply(Call, eq=False):
     apart: Job | None = None
 
 
+class ApplyNext(Apply, eq=False):
+    """One ``WorkStore.apply_next``: ``uuid`` is found when its turn comes."""
+
+    platforms: tuple[str, ...] = ()
+
+
 class Statement(Call, eq=False):
     """Any other write: ``work`` gets the connection inside the transaction, and changes nothing if it raises.
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from jobpass.records import Change, Details, Event, Job, Replayed
-from jobpass.stores.postgres.calls import Apply
+from jobpass.stores.postgres.calls import Apply, ApplyNext
 from jobpass.stores.rules import check_answer
 from jobpass.stores.sqlite.rows import same_but_progress
 
@@ -30,8 +30,8 @@ class Line:
     """
 
     __slots__ = (
-        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "keys", "place", "row",
-        "uncertain", "uuid",
+        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "keys", "place", "refusals",
+        "row", "uncertain", "uuid",
     )  # fmt: skip
 
     def __init__(self, uuid: str, place: int) -> None:
@@ -40,9 +40,10 @@ class Line:
         self.calls: list[Apply] = []
         self.row: Row | None = None
         self.keys: dict[str, Event] | None = None
+        self.refusals: dict[int, Exception] = {}
 
-    def judge(self, refusals: dict[int, Exception] | None = None) -> None:
-        """Ask the judges from the beginning; the calls of ``refusals`` (by ``id``) may not make a job."""
+    def judge(self) -> None:
+        """Ask the judges from the beginning; of the calls in ``refusals`` (by ``id``) no change is taken."""
         self.answers: list[tuple[Change | Replayed | None, Exception | None]] = []
         self.events: list[Event] = []
         self.apart: list[Apply] = []
@@ -51,7 +52,7 @@ class Line:
         self.current = self.row.job if self.row is not None else None
         pending: dict[str, Event] = {}
         for call in self.calls:
-            answer, error = self._ask(call, pending, refusals or {})
+            answer, error = self._ask(call, pending)
             self.answers.append((answer, error))
             if call.key is not None and self.keys is None and type(answer) is not Change:
                 self.uncertain = True
@@ -60,9 +61,7 @@ class Line:
         if not self.writes:
             self.uncertain = True  # nothing will show whether the row was still the same
 
-    def _ask(
-        self, call: Apply, pending: dict[str, Event], refusals: dict[int, Exception]
-    ) -> tuple[Change | Replayed | None, Exception | None]:
+    def _ask(self, call: Apply, pending: dict[str, Event]) -> tuple[Change | Replayed | None, Exception | None]:
         job, key, standing = self.current, call.key, None
         if job is not None and key is not None:
             standing = pending.get(key)
@@ -73,9 +72,9 @@ class Line:
             check_answer(answer, call.uuid, job, standing, key)
         except Exception as error:  # whatever a judge raises is its own caller's, never the group's
             return None, error
+        if id(call) in self.refusals and type(answer) is Change:
+            return None, self.refusals[id(call)]
         if job is None and call.apart is not None:
-            if id(call) in refusals:
-                return None, refusals[id(call)]
             self.apart.append(call)
         return answer, None
 
@@ -106,11 +105,28 @@ class Line:
 
     @property
     def is_plain(self) -> bool:
-        """Whether events and the progress of the row are all that changes."""
+        """Whether events and the progress of the row are all that changes; new blobs are looked for otherwise."""
         row, current = self.row, self.current
         if row is None or current is None or self.created or self.deleted:
             return False
-        return same_but_progress(row.job, current)
+        return same_but_progress(row.job, current) and not self.names_blobs
+
+    @property
+    def names_blobs(self) -> bool:
+        """Whether the work has other results than before; what is made has other blobs anyway."""
+        row, current = self.row, self.current
+        if row is None or row.job.work is None or current is None or current.work is None:
+            return False
+        old, new = row.job.work, current.work
+        return old is not new and (old.results, old.payload) != (new.results, new.payload)
+
+    def changes(self) -> list[tuple[Apply, Change]]:
+        """The changes that the calls make, in order."""
+        return [
+            (call, answer)
+            for call, (answer, error) in zip(self.calls, self.answers, strict=True)
+            if error is None and isinstance(answer, Change)
+        ]
 
     def row_after(self, number: int | None = None) -> Row | None:
         """The row once this is written; ``number`` is that of a job that was made."""
@@ -131,7 +147,7 @@ def lines_of(calls: Collection[Any]) -> list[Line]:
     """The lines of a group, in the order of their first calls."""
     lines: dict[str, Line] = {}
     for call in calls:
-        if isinstance(call, Apply):
+        if isinstance(call, Apply) and not isinstance(call, ApplyNext):
             line = lines.get(call.uuid)
             if line is None:
                 line = lines[call.uuid] = Line(call.uuid, len(lines))

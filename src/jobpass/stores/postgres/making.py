@@ -7,6 +7,8 @@ from typing import Any
 from jobpass.records import RELATIONS, Job
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.line import Line
+from jobpass.stores.postgres.line import Row as Standing
+from jobpass.stores.postgres.placing import insert_work, move_work
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many
 from jobpass.stores.rules import archive_taken, around, links, within
@@ -23,14 +25,13 @@ async def refuse_neighbours(connection: Any, lines: list[Line]) -> list[Line]:
     """
     made: list[Job] = []
     for line in lines:
-        refusals: dict[int, Exception] = {}
         while line.apart:
             call = line.apart[-1]
             assert call.apart is not None
             if not await _is_taken(connection, call.apart, made):
                 break
-            refusals[id(call)] = archive_taken()
-            line.judge(refusals)
+            line.refusals[id(call)] = archive_taken()
+            line.judge()
         if line.created and line.current is not None:
             made.append(line.current)
     return [line for line in lines if line.writes]
@@ -70,12 +71,22 @@ async def delete_lines(connection: Any, lines: list[Line]) -> list[int]:
             continue
         assert line.row is not None
         number = line.row.number
-        if await connection.fetchval(QUERIES["delete_job"].sql, number, line.row.version) is None:
+        if not await _delete_row(connection, line.row):
             missed.append(line.place)
             continue
         await connection.execute(QUERIES["delete_history"].sql, number)
         await connection.execute(QUERIES["orphan_files"].sql, number)
     return missed
+
+
+async def _delete_row(connection: Any, row: Standing) -> bool:
+    """Delete the job's row, and its place in the queue; False if another has moved it."""
+    if row.job.work is None:
+        return await connection.fetchval(QUERIES["delete_job"].sql, row.number, row.version) is not None
+    if await connection.fetchval(QUERIES["hold_job"].sql, row.number, row.version) is None:
+        return False
+    await connection.execute(QUERIES["leave_blobs"].sql, row.number)
+    return await connection.fetchval(QUERIES["delete_job"].sql, row.number, row.version) is not None
 
 
 async def rewrite_lines(connection: Any, lines: list[Line]) -> list[int]:
@@ -93,6 +104,7 @@ async def rewrite_lines(connection: Any, lines: list[Line]) -> list[int]:
             await connection.execute(QUERIES["delete_links"].sql, number, "child_of")
             targets = frozenset(line.current.child_of)
             await many(connection, "insert_link", [(number, "child_of", one) for one in targets])
+        await move_work(connection, number, line.row.job, line.current)
         events += [event_row(number, event) for event in line.events]
     await _insert_events(connection, events)
     return missed
@@ -112,9 +124,11 @@ async def insert_lines(connection: Any, lines: list[Line], numbers: dict[int, in
     details: list[Row] = []
     targets: list[Row] = []
     events: list[Row] = []
+    made = []
     for number, line in enumerate(making, last - len(making) + 1):
         assert line.current is not None
         numbers[line.place] = number
+        made.append((number, line.current))
         jobs.append((number, *job_row(line.current)))
         details.append(details_row(number, line.details))
         found = links(line.current, line.details)
@@ -123,6 +137,7 @@ async def insert_lines(connection: Any, lines: list[Line], numbers: dict[int, in
     await many(connection, "insert_job", jobs)
     await many(connection, "insert_details", details)
     await many(connection, "insert_link", targets)
+    await insert_work(connection, made)
     await _insert_events(connection, events)
     return missed
 

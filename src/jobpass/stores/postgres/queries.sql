@@ -2,20 +2,20 @@
 
 -- find_job: the job of a uuid, with its row's number and version
 SELECT id, version, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at,
-       updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE uuid = $1
 
 -- load: the jobs of some uuids, each with the event that stands under a key, if there are such
 SELECT wanted.place, job.id, version, job.uuid, lifecycle, job.state, last_event, job.sequence, head, job.kid, serial,
        owner, pipeline_uuid, created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until,
-       previous_kid, archive_system, event.sequence, event.uuid, event.name, data, at, event.state, credential, key,
-       event.kid, link
+       previous_kid, archive_system, work, event.sequence, event.uuid, event.name, data, at, event.state, credential, key,
+       event.kid, link, address
   FROM unnest($1::bigint[], $2::text[], $3::text[]) AS wanted (place, uuid, sought)
   JOIN job ON job.uuid = wanted.uuid
   LEFT JOIN event ON event.job = job.id AND event.key = wanted.sought
 
--- write: a group: moves the jobs whose version is as it was judged and under none of whose keys an event stands, adds
--- their events, notes which were not moved; nothing at all if the lane is not at the number before. Answers the places
+-- write: a group: moves the jobs whose version is as it was judged and under none of whose keys an event stands, with
+-- their places in the queue, adds their events, notes which were not moved; nothing at all if the lane is not at the number before. Answers the places
 -- of those that were not moved, or no row.
 WITH gate AS MATERIALIZED (
     SELECT 1 FROM lane WHERE id = :lane AND number = :previous FOR UPDATE
@@ -24,21 +24,26 @@ WITH gate AS MATERIALIZED (
       JOIN event ON event.job = asked.job AND event.key = asked.key
 ), moved AS (
     UPDATE job SET version = job.version + 1, last_event = new.last_event, sequence = new.sequence, head = new.head,
-                   updated_at = new.updated_at, state = new.state
+                   updated_at = new.updated_at, state = new.state, work = coalesce(new.work, job.work)
       FROM unnest(:places::bigint[], :ids::bigint[], :versions::bigint[], :last_events::text[], :sequences::bigint[],
-                  :heads::bytea[], :updated::bigint[], :states::text[])
-           AS new (place, id, version, last_event, sequence, head, updated_at, state)
+                  :heads::bytea[], :updated::bigint[], :states::text[], :works::bytea[])
+           AS new (place, id, version, last_event, sequence, head, updated_at, state, work)
      WHERE job.id = new.id AND job.version = new.version AND EXISTS (SELECT 1 FROM gate)
        AND new.place NOT IN (SELECT place FROM taken)
     RETURNING new.place, job.id, job.uuid, job.pipeline_uuid
 ), added AS (
-    INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link)
+    INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
     SELECT entry.* FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[], :e_uuids::text[], :e_names::text[],
                                :e_data::bytea[], :e_at::bigint[], :e_states::text[], :e_credentials::text[],
-                               :e_keys::text[], :e_kids::text[], :e_links::bytea[])
-           AS entry (job, sequence, uuid, name, data, at, state, credential, key, kid, link)
+                               :e_keys::text[], :e_kids::text[], :e_links::bytea[], :e_addresses::text[])
+           AS entry (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
      WHERE (entry.job IN (SELECT id FROM moved)) IS TRUE -- so it is hashed, and not joined line by line
     RETURNING job, sequence
+), queued AS (
+    UPDATE work SET state = new.state, seconds = new.seconds, leased_until = new.leased_until
+      FROM unnest(:w_jobs::bigint[], :w_states::text[], :w_seconds::bigint[], :w_leases::bigint[])
+           AS new (job, state, seconds, leased_until)
+     WHERE work.job = new.job AND (new.job IN (SELECT id FROM moved)) IS TRUE
 ), told AS (
     INSERT INTO news (job, sequence)
     SELECT added.job, added.sequence FROM added JOIN moved ON moved.id = added.job
@@ -94,7 +99,7 @@ SELECT pg_advisory_unlock($1)
 
 -- list_jobs: jobs above a number in order of creation; {filters} are the store's fixed conditions
 SELECT id, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE id > :after{filters} ORDER BY id LIMIT :limit
 
 -- count_lifecycles: how many jobs each lifecycle has
@@ -106,14 +111,14 @@ SELECT uuid FROM job WHERE uuid = ANY($1::text[])
 -- insert_job: a new job under its number
 INSERT INTO job (id, version, uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid,
                  created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid,
-                 archive_system)
-VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                 archive_system, work)
+VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 
 -- rewrite_job: everything in the row but its uuid, if its version is as it was judged; answers its number
 UPDATE job SET version = version + 1, lifecycle = $3, state = $4, last_event = $5, sequence = $6, head = $7, kid = $8,
        serial = $9, owner = $10, pipeline_uuid = $11, created_at = $12, updated_at = $13, child_of = $14,
        archive_path = $15, session = $16, previous_serial = $17, previous_until = $18, previous_kid = $19,
-       archive_system = $20
+       archive_system = $20, work = $21
  WHERE id = $1 AND version = $2 RETURNING id
 
 -- insert_details: what a new job says of itself
@@ -125,6 +130,117 @@ INSERT INTO job_link (job, relation, target) VALUES ($1, $2, $3)
 
 -- delete_links: the links of one relation of a job
 DELETE FROM job_link WHERE job = $1 AND relation = $2
+
+-- insert_work: the place of a new job in the queue
+INSERT INTO work (job, owner, platform, priority, created_at, token, job_group, process_id, payload, results, state,
+                  seconds, leased_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+
+-- move_work: another place in the queue
+UPDATE work SET results = $2, state = $3, seconds = $4, leased_until = $5 WHERE job = $1
+
+-- hold_blobs: which of some blobs are there; nobody takes them away then
+SELECT number FROM blob WHERE number = ANY($1::bigint[]) ORDER BY number FOR NO KEY UPDATE
+
+-- use_blob: one work more names a blob
+UPDATE blob SET uses = uses + 1 WHERE number = $1
+
+-- leave_blobs: a job that goes names its blobs no more
+UPDATE blob SET uses = uses - 1 FROM work WHERE work.job = $1 AND number IN (payload, results)
+
+-- queued_of: how many jobs of an owner wait or are with workers, at most so many
+SELECT count(*) FROM (
+    SELECT 1 FROM work WHERE owner = $1 AND state IN ('waiting', 'running', 'cancel_requested') LIMIT $2
+) AS queued
+
+-- next_waiting: the first that wait for a platform, but for some: their order, whose they are, and the jobs themselves
+SELECT work.priority, job.id, version, uuid, lifecycle, job.state, last_event, sequence, head, kid, serial, job.owner, pipeline_uuid,
+       job.created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid,
+       archive_system, job.work
+  FROM work JOIN job ON job.id = work.job
+ WHERE work.platform = $1 AND work.state = 'waiting' AND work.job <> ALL($2::bigint[])
+ ORDER BY work.priority DESC, work.job LIMIT $3
+
+-- owners_waiting: of whom anything waits for a platform, one look into the index for each, and how much each has of what
+-- he may have
+WITH RECURSIVE waiting (owner) AS (
+    SELECT min(owner) FROM work WHERE platform = $1 AND state = 'waiting'
+     UNION ALL
+    SELECT (SELECT min(work.owner) FROM work
+             WHERE platform = $1 AND state = 'waiting' AND work.owner > waiting.owner)
+      FROM waiting WHERE waiting.owner IS NOT NULL
+)
+SELECT (SELECT count(*) FROM work
+         WHERE work.owner = waiting.owner AND work.state IN ('running', 'cancel_requested')),
+       id, email, role, active, created_at, profile
+  FROM waiting JOIN principal ON principal.id = waiting.owner
+
+-- held_by: how much an owner has of what he may have
+SELECT (SELECT count(*) FROM work WHERE owner = $1 AND state IN ('running', 'cancel_requested')),
+       id, email, role, active, created_at, profile
+  FROM principal WHERE id = $1
+
+-- first_of_owners: as next_waiting, the first of each of some owners
+SELECT found.* FROM unnest($3::bigint[]) AS wanted (owner) CROSS JOIN LATERAL (
+    SELECT work.priority, job.id, version, uuid, lifecycle, job.state, last_event, sequence, head, kid, serial, job.owner, pipeline_uuid,
+           job.created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid,
+           archive_system, job.work
+      FROM work JOIN job ON job.id = work.job
+     WHERE work.platform = $1 AND work.owner = wanted.owner AND work.state = 'waiting'
+       AND work.job <> ALL($2::bigint[])
+     ORDER BY work.priority DESC, work.job LIMIT 1
+) AS found
+
+-- list_work: jobs with work above a number in order of creation; {filters} are the store's fixed conditions
+SELECT job.id, uuid, lifecycle, job.state, last_event, sequence, head, kid, serial, job.owner, pipeline_uuid,
+       job.created_at, updated_at, child_of, archive_path, session, previous_serial, previous_until, previous_kid,
+       archive_system, job.work
+  FROM work JOIN job ON job.id = work.job WHERE work.job > :after{filters} ORDER BY work.job LIMIT :limit
+
+-- load_of: how many jobs of an owner wait, and are with workers
+SELECT (SELECT count(*) FROM work WHERE owner = $1 AND state = 'waiting'),
+       (SELECT count(*) FROM work WHERE owner = $1 AND state IN ('running', 'cancel_requested'))
+
+-- waiting_on: whether anything waits for one of some platforms
+SELECT EXISTS (SELECT 1 FROM work WHERE platform = ANY($1::text[]) AND state = 'waiting')
+
+-- lapsed: the jobs whose lease ended by then
+SELECT uuid FROM work JOIN job ON job.id = work.job
+ WHERE leased_until <= $1 AND work.state IN ('running', 'cancel_requested') ORDER BY leased_until, work.job LIMIT $2
+
+-- process_owner: whose the first job with a process id is
+SELECT owner FROM work WHERE process_id = $1 ORDER BY job LIMIT 1
+
+-- usage: what was done with credentials, by platform
+SELECT token, platform, count(*), sum(seconds)::bigint FROM work
+ WHERE token = ANY(:tokens::bigint[]) AND (:since::bigint IS NULL OR created_at >= :since)
+   AND (:until::bigint IS NULL OR created_at < :until)
+ GROUP BY token, platform ORDER BY token, platform
+
+-- add_blob: a new blob; answers its number, or nothing if that is taken
+INSERT INTO blob (number, made_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING number
+
+-- add_chunk: one more chunk of a blob; answers its place, or nothing if the blob is gone
+INSERT INTO blob_chunk (blob, place, chunk) SELECT number, $2, $3 FROM blob WHERE number = $1 RETURNING place
+
+-- read_chunk: a chunk by its place
+SELECT chunk FROM blob_chunk WHERE blob = $1 AND place = $2
+
+-- has_unused: whether there are blobs made before a time which no work names
+SELECT EXISTS (SELECT 1 FROM blob WHERE uses = 0 AND made_at < $1)
+
+-- unused_blobs: the same, which nobody else is at; nobody uses them then
+SELECT number FROM blob WHERE uses = 0 AND made_at < $1 ORDER BY made_at LIMIT $2 FOR UPDATE SKIP LOCKED
+
+-- delete_chunks: some chunks of a blob; answers how many these were
+WITH gone AS (
+    DELETE FROM blob_chunk
+     WHERE blob = $1 AND place IN (SELECT place FROM blob_chunk WHERE blob = $1 ORDER BY place LIMIT $2) RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- delete_blob: a blob of which no chunk is left
+DELETE FROM blob WHERE number = $1
 
 -- find_details: what the job of a uuid was made with
 SELECT generated_by, acted_on, acted_using, archive_patterns, product_patterns, attributes
@@ -145,12 +261,15 @@ DELETE FROM event WHERE job = $1
 -- delete_job: the job's row and all that hangs on it but its history, if its version is as it was judged
 DELETE FROM job WHERE id = $1 AND version = $2 RETURNING id
 
+-- hold_job: whether the job's version is as it was judged; nobody moves it then
+SELECT 1 FROM job WHERE id = $1 AND version = $2 FOR UPDATE
+
 -- orphan_files: what a deleted job leaves behind is to be swept
 INSERT INTO file_orphan SELECT $1::bigint WHERE EXISTS (SELECT 1 FROM file_run WHERE job = $1)
 
 -- insert_event: one more entry of a job's history
-INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- insert_news: an event is news if somebody listens to the job of a number
 INSERT INTO news (job, sequence)
@@ -159,7 +278,7 @@ SELECT job.id, $2 FROM job
                                   AND (webhook.job_uuid = job.uuid OR webhook.pipeline_uuid = job.pipeline_uuid))
 
 -- history: the events of a job above a sequence, in order
-SELECT event.sequence, event.uuid, event.name, data, at, event.state, credential, key, event.kid, link
+SELECT event.sequence, event.uuid, event.name, data, at, event.state, credential, key, event.kid, link, address
   FROM event
  WHERE event.job = (SELECT id FROM job WHERE uuid = $1) AND event.sequence > $2 ORDER BY event.sequence LIMIT $3
 
@@ -178,24 +297,24 @@ SELECT id, uuid, name, body, owner, created_at, updated_at FROM pipeline WHERE i
 -- has_address: whether somebody else has an address
 SELECT 1 FROM principal WHERE email = $1 AND id <> $2
 
--- add_principal: a new active principal
-INSERT INTO principal (id, email, role, active, created_at, password_hash) VALUES ($1, $2, $3, true, $4, $5)
+-- add_principal: a new principal under its number
+INSERT INTO principal (id, email, role, active, created_at, password_hash, profile) VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- find_login: the principal of an address with its password's hash
-SELECT id, email, role, active, created_at, password_hash FROM principal WHERE email = $1
+SELECT id, email, role, active, created_at, profile, password_hash FROM principal WHERE email = $1
 
 -- find_principal: the principal of an id
-SELECT id, email, role, active, created_at FROM principal WHERE id = $1
+SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1
 
 -- hold_principal: the same, which nobody else changes then
-SELECT id, email, role, active, created_at FROM principal WHERE id = $1 FOR UPDATE
+SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1 FOR UPDATE
 
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
-SELECT id, id, email, role, active, created_at FROM principal WHERE id > $1 ORDER BY id LIMIT $2
+SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > $1 ORDER BY id LIMIT $2
 
 -- change_principal: the whole row, the password if one is given
 UPDATE principal SET email = :email, role = :role, active = :active, created_at = :created_at,
-       password_hash = coalesce(:password_hash, password_hash)
+       profile = :profile, password_hash = coalesce(:password_hash, password_hash)
  WHERE id = :id
 
 -- has_credential: whether an id is taken
@@ -203,34 +322,98 @@ SELECT 1 FROM credential WHERE id = $1
 
 -- add_credential: record a credential under its number
 INSERT INTO credential (number, id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses,
-                        kid)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                        kid, priority, issuer, ended_by, terms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- find_session: a credential with its principal, and the epoch that this was read in
 SELECT (SELECT value FROM counter WHERE name = 'epoch'),
        credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid,
-       principal.id, email, role, active, created_at
+       priority, issuer, ended_by, terms, principal.id, email, role, active, created_at, profile
   FROM credential JOIN principal ON principal.id = credential.owner WHERE credential.id = $1
 
--- revoke_credential: end a credential that was not ended; answers its number if this did it
-UPDATE credential SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING number
+-- read_credential: a credential as it is recorded
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority,
+       issuer, ended_by, terms
+  FROM credential WHERE id = $1
+
+-- find_credential: a credential by its number, deleted ones aside, with its principal
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid,
+       priority, issuer, ended_by, terms, principal.id, email, role, active, created_at, profile
+  FROM credential JOIN principal ON principal.id = credential.owner
+ WHERE number = $1 AND ended_by IS DISTINCT FROM 'deleted'
+
+-- place_credential: the number of the credential that is the first of a list's page; {filters} as in list_credentials
+SELECT number FROM credential WHERE kind = :kind AND ended_by IS DISTINCT FROM 'deleted' AND number >= :first{filters}
+ ORDER BY number LIMIT 1 OFFSET :offset
+
+-- list_credentials: credentials from a number on, with their principals; {filters} are the store's fixed conditions
+SELECT credential.id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid,
+       priority, issuer, ended_by, terms, principal.id, email, role, active, created_at, profile
+  FROM credential JOIN principal ON principal.id = credential.owner
+ WHERE kind = :kind AND ended_by IS DISTINCT FROM 'deleted' AND number >= :first{filters} ORDER BY number LIMIT :limit
+
+-- label_taken: the credential that has a label which is its owner's only one of its kind
+SELECT id FROM credential WHERE owner = $1 AND kind = $2 AND label = $3 AND kind IN ('job', 'apikey')
+   AND ended_by IS DISTINCT FROM 'deleted'
+
+-- change_credential: what can change in a credential's row, but for its uses
+UPDATE credential SET label = $1, expires_at = $2, revoked_at = $3, priority = $4, ended_by = $5, terms = $6 WHERE id = $7
+
+-- by_parent: a credential and all that descends from it, by parent; without a limit, all
+WITH RECURSIVE below (id) AS (
+    SELECT $1::text COLLATE "C" UNION SELECT credential.id FROM below JOIN credential ON credential.parent = below.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority,
+       issuer, ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM below) ORDER BY id = $1 DESC, number LIMIT $2
+
+-- by_issuer: the same by issuer
+WITH RECURSIVE below (id) AS (
+    SELECT $1::text COLLATE "C" UNION SELECT credential.id FROM below JOIN credential ON credential.issuer = below.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority,
+       issuer, ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM below) ORDER BY id = $1 DESC, number LIMIT $2
+
+-- issuers: the credentials that a credential comes from, by issuer, the nearest (which is the last) first
+WITH RECURSIVE above (id) AS (
+    SELECT issuer FROM credential WHERE id = $1
+     UNION
+    SELECT credential.issuer FROM above JOIN credential ON credential.id = above.id
+)
+SELECT id, kind, owner, label, issued_at, expires_at, revoked_at, parent, last_used_at, uses, number, kid, priority,
+       issuer, ended_by, terms
+  FROM credential WHERE id IN (SELECT id FROM above) ORDER BY number DESC LIMIT $2
+
+-- touched: the events behind a place that credentials authorised, with their jobs; {filters} are the store's fixed
+-- conditions
+SELECT event.at, event.job, event.sequence, job.uuid, owner, event.sequence, event.uuid, event.name, data, at,
+       event.state, credential, key, event.kid, link, address
+  FROM event JOIN job ON job.id = event.job
+ WHERE credential = ANY(:names::text[]) AND (at, event.job, event.sequence) > (:at, :job_number, :sequence){filters}
+ ORDER BY at, event.job, event.sequence LIMIT :limit
 
 -- revoke_owned: end the living credentials of some kinds of a principal
 WITH ended AS (
-    UPDATE credential SET revoked_at = :at
+    UPDATE credential SET revoked_at = :at, ended_by = 'owner'
      WHERE owner = :owner AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :at)
        AND kind = ANY(:kinds::text[]) RETURNING 1
 )
 SELECT count(*) FROM ended
 
--- find_line: the earliest ends of a credential and its ancestors, and whether all of them are recorded
-WITH RECURSIVE line (id, parent, expires_at, revoked_at) AS (
-    SELECT id, parent, expires_at, revoked_at FROM credential WHERE id = $1
+-- keep_ended: what was only revoked of a principal's credentials of some kinds is not taken up again
+UPDATE credential SET ended_by = 'owner'
+ WHERE owner = :owner AND ended_by IN ('revoked', 'parent') AND kind = ANY(:kinds::text[])
+
+-- find_lines: for each of some credentials the earliest ends and the least priority of it and its ancestors, and whether
+-- all of them are recorded
+WITH RECURSIVE line (root, id, parent, expires_at, revoked_at, priority) AS (
+    SELECT id, id, parent, expires_at, revoked_at, priority FROM credential WHERE id = ANY($1::text[])
      UNION
-    SELECT credential.id, credential.parent, credential.expires_at, credential.revoked_at
+    SELECT root, credential.id, credential.parent, credential.expires_at, credential.revoked_at, credential.priority
       FROM line JOIN credential ON credential.id = line.parent
 )
-SELECT min(expires_at), min(revoked_at), count(*) > count(parent) FROM line
+SELECT root, min(expires_at), min(revoked_at), min(priority), count(*) > count(parent) FROM line GROUP BY root
 
 -- note_uses: add to the uses of some credentials
 UPDATE credential SET uses = uses + used.count,
@@ -302,6 +485,37 @@ WITH RECURSIVE found (node) AS (
 )
 SELECT node FROM found WHERE node IS NOT NULL
 
+-- has_platform: whether a name or an id is taken
+SELECT 1 FROM platform WHERE name = $1 OR id = $2
+
+-- add_platform: a new platform under its number
+INSERT INTO platform (number, id, name, description, type, status, created_at, max_shots, max_duration_seconds,
+                      constraints, specs, perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+VALUES (:number, :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds,
+        :constraints, :specs, :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at)
+
+-- find_platform: the platform of a name
+SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+  FROM platform WHERE name = $1
+
+-- hold_platform: the same, which nobody else changes then
+SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+  FROM platform WHERE name = $1 FOR UPDATE
+
+-- list_platforms: all platforms in order of creation
+SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+  FROM platform ORDER BY number
+
+-- change_platform: the whole row but id, name and time of creation
+UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
+       max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
+       maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
+       retired_at = :retired_at
+ WHERE id = :id AND name = :name
+
 -- count_webhooks: how many webhooks somebody has
 SELECT count(*) FROM webhook WHERE owner = $1
 
@@ -356,7 +570,7 @@ SELECT id FROM news ORDER BY id LIMIT $1
 
 -- listened_news: some of them which somebody may want, with their webhook and its owner
 SELECT news.id, job.id, job.uuid, job.pipeline_uuid, job.owner, event.sequence, event.name, event.at, event.uuid,
-       webhook.id, principal.id, email, role, active, principal.created_at
+       webhook.id, principal.id, email, role, active, principal.created_at, profile
   FROM news JOIN job ON job.id = news.job
   JOIN event ON event.job = news.job AND event.sequence = news.sequence
   JOIN webhook ON disabled_at IS NULL AND (webhook.job_uuid = job.uuid OR webhook.pipeline_uuid = job.pipeline_uuid)
@@ -410,7 +624,7 @@ UPDATE delivery SET next_at = $1, attempts = attempts + 1 WHERE id = $2
 -- claimed_deliveries: some deliveries with what is sent
 SELECT delivery.id, webhook, message, made_at, attempts, job.uuid, delivery.sequence, event.name, dead_at, last_error,
        job.pipeline_uuid, event.sequence, event.uuid, event.name, data, event.at, event.state, credential, key,
-       event.kid, link
+       event.kid, link, address
   FROM delivery LEFT JOIN job ON job.id = delivery.job
   LEFT JOIN event ON event.job = delivery.job AND event.sequence = delivery.sequence
  WHERE delivery.id = ANY($1::bigint[])
@@ -471,7 +685,7 @@ DELETE FROM delivery WHERE webhook = $1 AND dead_at IS NOT NULL
 
 -- find_jobs: the jobs of some uuids
 SELECT uuid, lifecycle, state, last_event, sequence, head, kid, serial, owner, pipeline_uuid, created_at, updated_at,
-       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system
+       child_of, archive_path, session, previous_serial, previous_until, previous_kid, archive_system, work
   FROM job WHERE uuid = ANY($1::text[])
 
 -- find_pipelines: the pipelines of some uuids, each with its number

@@ -8,9 +8,10 @@ from jobpass.clock import to_microseconds
 from jobpass.records import Event, Job
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.line import Line
-from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from
+from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, work_text
+from jobpass.stores.sqlite.work_rows import moved_row
 
-JOB_COLUMNS = 21
+JOB_COLUMNS = 22
 """Number, version and the job's own, as in ``find_job``."""
 
 
@@ -23,35 +24,53 @@ def loaded_from(row: Row) -> tuple[int, int, int, Job, Event | None]:
 
 def group_row(lines: list[Line]) -> dict[str, list[Any]]:
     """The bindings of ``write`` for lines that are plain, in order of their jobs' numbers; all but the lane's."""
-    jobs, events, keys = [], [], []
+    jobs, events, keys, works = [], [], [], []
     for line in lines:
         row, job = line.row, line.current
         assert row is not None
         assert job is not None
         jobs.append((line.place, row.number, row.version, job))
+        if job.work is not None and row.job.work is not job.work:
+            works.append((row.number, *moved_row(job, job.work)[1:]))
         for event in line.events:
             events.append(event_row(row.number, event))
             if event.key is not None:
                 keys.append((line.place, row.number, event.key))
-    return _job_columns(jobs) | _columns(_EVENT, events) | _columns(_KEY, keys)
+    return _job_columns(jobs) | _columns(_EVENT, events) | _columns(_KEY, keys) | _columns(_WORK, works)
 
 
 _KEY = ("key_places", "key_jobs", "keys")
+_WORK = ("w_jobs", "w_states", "w_seconds", "w_leases")
 _EVENT = (
     "e_jobs", "e_sequences", "e_uuids", "e_names", "e_data", "e_at", "e_states", "e_credentials", "e_keys", "e_kids",
-    "e_links",
+    "e_links", "e_addresses",
 )  # fmt: skip
 _TEXTS = frozenset(
-    {"keys", "e_uuids", "e_names", "e_states", "e_credentials", "e_keys", "e_kids", "last_events", "states"}
+    {
+        "keys",
+        "e_uuids",
+        "e_names",
+        "e_states",
+        "e_credentials",
+        "e_keys",
+        "e_kids",
+        "e_addresses",
+        "last_events",
+        "states",
+        "w_states",
+    }
 )
-_JOB = ("places", "ids", "versions", "last_events", "sequences", "heads", "updated", "states")
+_JOB = ("places", "ids", "versions", "last_events", "sequences", "heads", "updated", "states", "works")
 
 
 def _job_columns(jobs: list[tuple[int, int, int, Job]]) -> dict[str, list[Any]]:
     rows = [
-        (place, number, version, job.last_event, job.sequence, job.head, to_microseconds(job.updated_at), job.state)
+        (
+            place, number, version, job.last_event, job.sequence, job.head, to_microseconds(job.updated_at), job.state,
+            work_text(job.work),
+        )
         for place, number, version, job in jobs
-    ]
+    ]  # fmt: skip
     return _columns(_JOB, rows)
 
 

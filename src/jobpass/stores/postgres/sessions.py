@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from jobpass.records import Session
 from jobpass.stores.postgres.accounts import Accounts, uses_columns
+from jobpass.stores.postgres.codecs import packed_all
+from jobpass.stores.postgres.credentials import Credentials
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import run
-from jobpass.stores.sqlite.rows import session_from, with_ends
+from jobpass.stores.sqlite.rows import session_from, with_line
 
 SESSIONS_CACHED: Final = 16_384
 FRESH_SECONDS: Final = 0.8
@@ -65,7 +67,7 @@ class SessionCache:
         self._read_at = -FRESH_SECONDS
 
 
-class Sessions(Accounts):
+class Sessions(Accounts, Credentials):
     """The rest of ``ports.AccountStore``."""
 
     def __init__(self, pool: Any, writer: Any, sessions: SessionCache) -> None:
@@ -82,10 +84,10 @@ class Sessions(Accounts):
             return None
         epoch, session = row[0], session_from(row[1:])
         if session.credential.parent is not None:
-            (found,) = await self._rows(QUERIES["find_line"], credential_id)
-            expires_at, revoked_at, whole = found
-            session = with_ends(session, expires_at, revoked_at)
-            if not whole:  # a parent that comes later ends nothing in the cache
+            lines = await self._rows(QUERIES["find_lines"], packed_all([credential_id]))
+            line = lines[0][1:]
+            session = Session(with_line(session.credential, line), session.principal)
+            if not line[-1]:  # a parent that comes later ends nothing in the cache
                 return session
         self._sessions.put(credential_id, epoch, session)
         return session

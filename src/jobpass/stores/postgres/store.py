@@ -37,12 +37,14 @@ from jobpass.stores.postgres.links import linked_filters
 from jobpass.stores.postgres.making import directory
 from jobpass.stores.postgres.part import chosen, page
 from jobpass.stores.postgres.place import read_place
+from jobpass.stores.postgres.platforms import Platforms
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
 from jobpass.stores.postgres.schema import migrate
 from jobpass.stores.postgres.sessions import SessionCache, Sessions
 from jobpass.stores.postgres.statements import one, run, take
 from jobpass.stores.postgres.watch import Tell, Watch
 from jobpass.stores.postgres.webhooks import Webhooks
+from jobpass.stores.postgres.work import Works
 from jobpass.stores.postgres.writer import Writer
 from jobpass.stores.rules import closed, held, read_cursor
 from jobpass.stores.sqlite.rows import details_from, event_from, job_from, pipeline_from, pipeline_row
@@ -57,7 +59,7 @@ _FILTERS: Final = {
 }
 
 
-class PostgresStore(Sessions, AdminKeys, AuditChains, Webhooks, Imports, Files):
+class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
     """All of ``ports.Store``: here the jobs, and the upkeep. Belongs to the event loop that it was opened in."""
 
     def __init__(self, pool: Any, lane: Lane, watch: Watch, sessions: SessionCache) -> None:
@@ -156,6 +158,10 @@ class PostgresStore(Sessions, AdminKeys, AuditChains, Webhooks, Imports, Files):
         committed; with None if any may have (more than fit in a note, or the database was away). Returns what ends it.
         """
         return self._watch.subscribe(tell)
+
+    def commits_elsewhere(self) -> int:
+        """As ``ports.WorkStore``; other nodes say so."""
+        return self._watch.noted
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
         """As ``ports.JobStore``."""

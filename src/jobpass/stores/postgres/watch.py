@@ -46,6 +46,7 @@ class Watch:
         self._channel = f"jobpass_{connector.place.schema}"
         self._connection: Any = None
         self._pid = 0
+        self.noted = 0
         self._turn = asyncio.Lock()
         self._held: dict[int, str] = {}
         self._tells: list[Tell] = []
@@ -146,6 +147,7 @@ class Watch:
             raise
         self._sessions.clear()  # it may be another server
         self._connection, self._pid = connection, connection.get_server_pid()
+        self.noted += 1
         for tell in self._tells:
             tell(None)  # what was noted meanwhile is lost
 
@@ -157,6 +159,7 @@ class Watch:
     def _on_note(self, connection: Any, pid: int, _channel: str, note: str) -> None:
         if connection is not self._connection or pid == self._pid:
             return
+        self.noted += 1
         uuids = note.split("\n") if note else None
         for tell in self._tells:
             tell(uuids)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jobpass.stores.postgres.attempt import Attempt
-from jobpass.stores.postgres.calls import Apply, Statement
+from jobpass.stores.postgres.calls import Apply, ApplyNext, Statement
 from jobpass.stores.postgres.database import BUSY_SECONDS, PAUSE_SECONDS, RETRY_SECONDS
 from jobpass.stores.postgres.failures import FAILURES, is_certain, is_conflict, is_culprit, passes, unavailable
 from jobpass.stores.postgres.lane import Lane
@@ -88,8 +88,12 @@ class Writer:
         connection = await lane.enter()
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and lane.written == doubtful.number:
-            return self._settle(doubtful, lane.missed)
-        attempt = self._attempt = Attempt(calls, self._cache)
+            rest = [call for call in calls if call not in doubtful.calls]
+            return self._settle(doubtful, lane.missed) + rest
+        # Workers are given what the others of the group have left.
+        first = [call for call in calls if not isinstance(call, ApplyNext)] or calls
+        rest = [call for call in calls if call not in first] if len(first) < len(calls) else []
+        attempt = self._attempt = Attempt(first, self._cache)
         await attempt.prepare(connection)
         missed = await attempt.write(lane, connection)
         if missed is None:
@@ -97,7 +101,7 @@ class Writer:
             raise ConnectionResetError("the lane was moved on")
         if attempt.number is not None:
             lane.number = attempt.number
-        return self._settle(attempt, missed)
+        return self._settle(attempt, missed) + rest
 
     def _settle(self, attempt: Attempt, missed: list[int]) -> Group:
         self._attempt = None
