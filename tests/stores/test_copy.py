@@ -10,6 +10,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from jobpass import compose
 from jobpass.compose import copying
@@ -26,6 +27,8 @@ from jobpass.records import (
     IndexRun,
     LegacyToken,
     Linked,
+    Platform,
+    Profile,
     Progress,
     Webhook,
 )
@@ -43,7 +46,7 @@ def everything(*_):
 async def fill(store, kit, jobs=JOBS):
     """Some of everything."""
     for name in "ab":
-        await store.add_principal(f"{name}@b", "operator", "a hash", kit.AT)
+        await store.add_principal(f"{name}@b", "operator", "a hash", kit.AT, Profile("ü", max_concurrent_jobs=7))
     await store.change_principal(2, lambda found: type(found)(2, "ü@b", "author", False, kit.AT))
     await store.put_pipeline(kit.pipeline())
     details = Details(acted_on=("file", "x"), attributes=b'{"a": 1}')
@@ -66,13 +69,33 @@ async def fill(store, kit, jobs=JOBS):
     await store.apply("job-0", kit.send("pending"))
     await store.add_webhook(_hook(kit, "late", "job-0"), 9)
     await store.apply("job-0", kit.send("pending too"))
+
+    def addressed(job, standing):
+        change = kit.send("from afar")(job, standing)
+        return replace(change, event=replace(change.event, address="192.0.2.1"))
+
+    await store.apply("job-1", addressed)
+    await store.apply("job-0", addressed)
     await store.apply(f"job-{jobs - 1}", kit.delete)
+    await _fill_queue(store, kit)
     await _fill_rest(store, kit)
+
+
+async def _fill_queue(store, kit):
+    await store.add_platform(Platform("p1", "sim:a", "ü", "simulator", "available", kit.AT, specs=b'{"a":1}'))
+    for n in range(3):
+        await store.add_blob(n + 1, b"{}", kit.AT)
+        await store.extend_blob(n + 1, 1, bytes(n))
+        if n:
+            await store.apply(f"work-{n}", kit.submit(f"work-{n}", n + 1, token=n, group="g", process_id="p"))
+    await store.apply_next(["sim:a"], kit.lease(until=kit.AT))
 
 
 async def _fill_rest(store, kit):
     await store.add_credential(Credential("c1", "login", 1, "l", kit.AT, None, uses=3, kid="k1"))
-    await store.add_credential(Credential("c2", "job", 1, "", kit.AT, kit.AT, kit.AT, parent="c1"))
+    await store.add_credential(
+        Credential("c2", "job", 1, "x", kit.AT, kit.AT, kit.AT, parent="c1", issuer="c1", ended_by="parent", priority=2)
+    )
     await store.add_admin_key(AdminKey("a1", "approved", 1, "u", "s", 60, b"{}", "h", kit.AT, 2, kit.AT, "r"))
     await store.append_audit(
         "main", lambda *_: [AuditEntry("main", n, kit.AT, "x", 1, None, None, None, b"{}", "k1", b"l") for n in (1, 2)]
@@ -113,6 +136,14 @@ async def contents(store, kit):
     found["webhooks"] = await store.list_webhooks(owner=None, after=None, limit=99)
     found["deliveries"] = [await store.count_deliveries(name) for name in ("w0", "w1", "w2", "late")]
     found["dead"] = await store.list_dead("w1", after=None, limit=99)
+    found["platforms"] = await store.list_platforms()
+    found["work"] = await store.list_work(after=None, limit=99)
+    found["blobs"] = [await store.read_blob(number, place) for number in (1, 2, 3) for place in (0, 1, 2)]
+    found["usage"] = await store.usage([1, 2], None, None)
+    found["load"] = await store.load_of(1)
+    found["lapsed"] = await store.lapsed(kit.AT, 9)
+    found["process"] = await store.process_owner("p")
+    found["lineage"] = await store.find_lineage("c2", 9)
     found["progress"] = await store.find_progress("f.json")
     return found
 

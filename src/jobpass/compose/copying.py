@@ -98,7 +98,8 @@ async def _copy_table(
     source: str, here: Target, there: Target, which: tuple[int, Table], key: tuple[Any, ...] | None, tell: Tell
 ) -> None:
     number, table = which
-    limit, written = ROWS_AT_ONCE, 0
+    most = min(ROWS_AT_ONCE, table.most)
+    limit, written = most, 0
     while True:
         rows = await here.rows(table, key, limit)
         ended = len(rows) < limit
@@ -111,7 +112,7 @@ async def _copy_table(
         if ended:
             return
         size = sum(len(value) for row in rows for value in row if isinstance(value, (bytes, str)))
-        limit = max(1, min(ROWS_AT_ONCE, limit * BYTES_AT_ONCE // max(size, 1)))
+        limit = max(1, min(most, limit * BYTES_AT_ONCE // max(size, 1)))
 
 
 async def _expect_empty(there: Target) -> None:

@@ -15,17 +15,21 @@ Key = tuple[Any, ...]
 
 
 class Table(NamedTuple):
-    """A table: its columns, of which the first ``keys`` are unique together and put its rows in order."""
+    """A table: its columns, of which the first ``keys`` are unique together and put its rows in order.
+
+    More than ``most`` of its rows are never read at once.
+    """
 
     name: str
     columns: tuple[str, ...]
     keys: int = 1
+    most: int = 1000
 
 
-_EVENT: Final = "job sequence uuid name data at state credential key kid link"
+_EVENT: Final = "job sequence uuid name data at state credential key kid link address"
 _JOB: Final = (
     "id uuid lifecycle state last_event sequence head kid serial owner pipeline_uuid created_at updated_at child_of"
-    " archive_path session previous_serial previous_until previous_kid archive_system"
+    " archive_path session previous_serial previous_until previous_kid archive_system work"
 )
 _ADMIN_KEY: Final = (
     "number id state requester use_case storage lifetime_seconds scope request_hash requested_at reviewer reviewed_at"
@@ -37,22 +41,36 @@ _WEBHOOK: Final = (
 )
 
 
-def _table(name: str, columns: str, keys: int = 1) -> Table:
-    return Table(name, tuple(columns.split()), keys)
+_CREDENTIAL: Final = (
+    "number id kind owner label issued_at expires_at revoked_at parent last_used_at uses kid priority issuer ended_by"
+    " terms"
+)
+_PLATFORM: Final = (
+    "number id name description type status created_at max_shots max_duration_seconds constraints specs perfs"
+    " maintenance_start_at maintenance_end_at seen_at retired_at"
+)
+_WORK: Final = (
+    "job owner platform priority created_at token job_group process_id payload results state seconds leased_until"
+)
+
+
+def _table(name: str, columns: str, keys: int = 1, most: int = 1000) -> Table:
+    return Table(name, tuple(columns.split()), keys, most)
 
 
 TABLES: Final = (
-    _table("principal", "id email role active created_at password_hash"),
+    _table("principal", "id email role active created_at password_hash profile"),
     _table("pipeline", "id uuid name body owner created_at updated_at"),
     _table("job", _JOB),
     _table("job_detail", "job generated_by acted_on acted_using archive_patterns product_patterns attributes"),
     _table("job_link", "job relation target", 3),
     _table("event", _EVENT, 2),
     _table("news", f"place {_EVENT}"),
-    _table(
-        "credential",
-        "number id kind owner label issued_at expires_at revoked_at parent last_used_at uses kid",
-    ),
+    _table("blob", "number made_at uses"),
+    _table("blob_chunk", "blob place chunk", 2, 32),
+    _table("work", _WORK),
+    _table("platform", _PLATFORM),
+    _table("credential", _CREDENTIAL),
     _table("admin_key", _ADMIN_KEY),
     _table("audit", "id node sequence at name principal credential address subject data kid link"),
     _table("webhook", _WEBHOOK),
@@ -66,7 +84,7 @@ TABLES: Final = (
 )
 """In an order in which each row finds those that it refers to."""
 
-NUMBERED: Final = ("admin_key", "credential", "delivery", "file", "job", "pipeline", "principal", "webhook")
+NUMBERED: Final = ("admin_key", "credential", "delivery", "file", "job", "pipeline", "platform", "principal", "webhook")
 """The kinds of rows that have numbers which are never given twice; an audit's are never taken away."""
 
 PROGRESS: Final = "jobpass copy"

@@ -25,7 +25,8 @@ _READ: Final = {
     "event": "(SELECT * FROM event WHERE NOT EXISTS (SELECT 1 FROM {pending} WHERE news.job = event.job"
     " AND news.sequence = event.sequence)) AS found",
     "news": "(SELECT id AS place, event.* FROM {pending} JOIN event USING (job, sequence)) AS found",
-    "principal": "(SELECT id, email, role, active::int AS active, created_at, password_hash FROM principal) AS found",
+    "principal": "(SELECT id, email, role, active::int AS active, created_at, password_hash, profile"
+    " FROM principal) AS found",
     "webhook": "(SELECT number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number, created_at,"
     " previous_kid, previous_until, failing_since, disabled_at, reason, (SELECT count(*) FROM {pending}"
     " WHERE news.id <= webhook.since) AS since FROM webhook) AS found",
@@ -33,10 +34,10 @@ _READ: Final = {
     "number": "(SELECT name, value FROM counter WHERE name <> 'epoch' AND value > 0) AS found",
 }
 _WRITE: Final = {
-    "principal": "INSERT INTO principal (id, email, role, active, created_at, password_hash)"
-    " VALUES ($1, $2, $3, $4::int <> 0, $5, $6)",
-    "news": "WITH told AS (INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link)"
-    " SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE $1::bigint IS NOT NULL RETURNING job, sequence)"
+    "principal": "INSERT INTO principal (id, email, role, active, created_at, password_hash, profile)"
+    " VALUES ($1, $2, $3, $4::int <> 0, $5, $6, $7)",
+    "news": "WITH told AS (INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link,"
+    " address) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE $1::bigint IS NOT NULL RETURNING job, sequence)"
     " INSERT INTO news (job, sequence) SELECT * FROM told",
     "webhook": "INSERT INTO webhook (number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number,"
     " created_at, previous_kid, previous_until, failing_since, disabled_at, reason, since) SELECT $1, $2, $3, $4, $5,"

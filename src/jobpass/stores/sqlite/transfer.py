@@ -28,8 +28,8 @@ _READ: Final = {
     " UNION ALL SELECT 'audit', max(id) FROM audit HAVING count(*) > 0)",
 }
 _WRITE: Final = {
-    "news": "INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link)"
-    " SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE ?1 IS NOT NULL",
+    "news": "INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)"
+    " SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE ?1 IS NOT NULL",
     "webhook": "INSERT INTO webhook (number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number,"
     " created_at, previous_kid, previous_until, failing_since, disabled_at, reason, since)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + (SELECT position FROM feed WHERE name = 'webhooks'))",
