@@ -81,8 +81,9 @@ class Attempt:
         return again
 
     def changed(self, missed: list[int]) -> list[str]:
-        """The uuids of the jobs that this has changed."""
-        return [line.uuid for line in self._lines if line.writes and line.place not in missed]
+        """The topics of what this has changed."""
+        changed = (line for line in self._lines if line.writes and line.place not in missed)
+        return [topic for line in changed for topic in line.topics()]
 
     async def _finish(self, lane: Lane, connection: Any, plain: list[Line], missed: list[int]) -> list[int] | None:
         bindings: dict[str, Any] = group_row(plain)

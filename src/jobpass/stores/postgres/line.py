@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from jobpass.records import Change, Details, Event, Job, Replayed
+from jobpass.records import HELD, WAITING, Change, Details, Event, Job, Replayed
 from jobpass.stores.postgres.calls import Apply, ApplyNext
 from jobpass.stores.rules import check_answer
 from jobpass.stores.sqlite.rows import same_but_progress
@@ -136,6 +136,17 @@ class Line:
             return Row(number, 1, self.current)
         assert self.row is not None
         return Row(self.row.number, self.row.version + self.writes, self.current)
+
+    def topics(self) -> list[str]:
+        """What others may wait for: the job; its queue if it waits from now on, or leaves a worker."""
+        topics = [f"job:{self.uuid}"]
+        old, new = None if self.row is None else self.row.job, self.current
+        one = new or old
+        if one is not None and one.work is not None:
+            before, after = (None if job is None else job.state for job in (old, new))
+            if before != after and (after == WAITING or (before in HELD and after not in HELD)):
+                topics.append(f"queue:{one.work.platform}")
+        return topics
 
     def answer(self) -> None:
         """Give the calls their answers."""

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
-from jobpass.ports import Judge
+from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
 from jobpass.stores.postgres.admin_keys import AdminKeys
 from jobpass.stores.postgres.audit import AuditChains
@@ -42,7 +42,7 @@ from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
 from jobpass.stores.postgres.schema import migrate
 from jobpass.stores.postgres.sessions import SessionCache, Sessions
 from jobpass.stores.postgres.statements import one, run, take
-from jobpass.stores.postgres.watch import Tell, Watch
+from jobpass.stores.postgres.watch import Watch
 from jobpass.stores.postgres.webhooks import Webhooks
 from jobpass.stores.postgres.work import Works
 from jobpass.stores.postgres.writer import Writer
@@ -153,15 +153,13 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         async with self._watch.hold(f"chore\0{name}") as got:
             yield got
 
-    def subscribe(self, tell: Tell) -> Callable[[], None]:
-        """Have ``tell`` called on the loop with the uuids of jobs that changed, on whichever node, soon after that was
-        committed; with None if any may have (more than fit in a note, or the database was away). Returns what ends it.
-        """
-        return self._watch.subscribe(tell)
-
     def commits_elsewhere(self) -> int:
-        """As ``ports.WorkStore``; other nodes say so."""
-        return self._watch.noted
+        """As ``ports.WorkStore``; other nodes say what they write."""
+        return 0
+
+    def subscribe(self, tell: Tell) -> Callable[[], None]:
+        """As ``ports.WorkStore``: also with None if more has changed than fits in a note, or the database was away."""
+        return self._watch.subscribe(tell)
 
     async def history(self, uuid: str, after: int, limit: int) -> list[Event]:
         """As ``ports.JobStore``."""
@@ -217,7 +215,7 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         await self._watch.stop()
         self._pool.terminate()
 
-    def _told(self, uuids: list[str], epoch: int | None) -> None:
+    def _told(self, topics: list[str], epoch: int | None) -> None:
         if epoch is not None:
             self._sessions.raise_epoch(epoch)
-        self._watch.changed(uuids)
+        self._watch.changed(topics)

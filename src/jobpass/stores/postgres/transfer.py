@@ -37,7 +37,8 @@ _WRITE: Final = {
     "principal": "INSERT INTO principal (id, email, role, active, created_at, password_hash, profile)"
     " VALUES ($1, $2, $3, $4::int <> 0, $5, $6, $7)",
     "news": "WITH told AS (INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link,"
-    " address) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE $1::bigint IS NOT NULL RETURNING job, sequence)"
+    " address) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE $1::bigint IS NOT NULL"
+    " RETURNING job, sequence)"
     " INSERT INTO news (job, sequence) SELECT * FROM told",
     "webhook": "INSERT INTO webhook (number, id, owner, url, job_uuid, pipeline_uuid, events, kid, secret_number,"
     " created_at, previous_kid, previous_until, failing_since, disabled_at, reason, since) SELECT $1, $2, $3, $4, $5,"

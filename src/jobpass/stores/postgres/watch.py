@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from jobpass.errors import StoreUnavailable
+from jobpass.ports import Tell
 from jobpass.stores.postgres.database import PAUSE_SECONDS, Connector, open_connection
 from jobpass.stores.postgres.failures import FAILURES, unavailable
 from jobpass.stores.postgres.queries import QUERIES
@@ -25,12 +26,9 @@ TELL_SECONDS: Final = 0.02
 NOTE_BYTES: Final = 7900
 """The server takes less than 8,000 bytes in one note."""
 MOST_TOLD: Final = 4096
-"""Uuids kept for the next note; of more it only says that there were more."""
+"""Topics kept for the next note; of more it only says that there were more."""
 SKEW_SECONDS: Final = 5.0
 """From this difference between this machine's clock and the database's on, the log is told."""
-
-Tell = Callable[[Collection[str] | None], None]
-"""The uuids of jobs that changed; None: any may have."""
 
 _SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "400", "statement_timeout": "400"}
 
@@ -46,7 +44,6 @@ class Watch:
         self._channel = f"jobpass_{connector.place.schema}"
         self._connection: Any = None
         self._pid = 0
-        self.noted = 0
         self._turn = asyncio.Lock()
         self._held: dict[int, str] = {}
         self._tells: list[Tell] = []
@@ -69,18 +66,16 @@ class Watch:
         self._drop()
 
     def subscribe(self, tell: Tell) -> Callable[[], None]:
-        """Have ``tell`` called on the loop with what changes, here and on other nodes; the answer ends that."""
+        """Have ``tell`` called on the loop with the topics of what other nodes change; the answer ends that."""
         self._tells.append(tell)
         return lambda: self._tells.remove(tell)
 
-    def changed(self, uuids: Collection[str]) -> None:
-        """This node has changed jobs."""
-        if not uuids:
+    def changed(self, topics: Collection[str]) -> None:
+        """This node has changed something."""
+        if not topics:
             return
-        for tell in self._tells:
-            tell(uuids)
         if self._changed is not None:
-            self._changed.update(uuids)
+            self._changed.update(topics)
             if len(self._changed) > MOST_TOLD:
                 self._changed = None
         self._something.set()
@@ -147,7 +142,6 @@ class Watch:
             raise
         self._sessions.clear()  # it may be another server
         self._connection, self._pid = connection, connection.get_server_pid()
-        self.noted += 1
         for tell in self._tells:
             tell(None)  # what was noted meanwhile is lost
 
@@ -159,10 +153,9 @@ class Watch:
     def _on_note(self, connection: Any, pid: int, _channel: str, note: str) -> None:
         if connection is not self._connection or pid == self._pid:
             return
-        self.noted += 1
-        uuids = note.split("\n") if note else None
+        topics = note.split("\n") if note else None
         for tell in self._tells:
-            tell(uuids)
+            tell(topics)
 
     async def _tell_others(self) -> None:
         """Send what this node changed, at most once in ``TELL_SECONDS`` and never inside a group's transaction."""

@@ -20,7 +20,7 @@ JOBS_CACHED: Final = 4096
 Group = list[Apply | Statement]
 Done = Callable[[Group], None]
 Told = Callable[[list[str], int | None], None]
-"""(uuids of jobs that changed, the new epoch if sessions ended): what was committed, before anybody is answered."""
+"""(topics of what changed, the new epoch if sessions ended): what was committed, before anybody is answered."""
 
 
 class Writer:
