@@ -64,6 +64,14 @@ async def postgres(request):
 
 
 @pytest.fixture
+async def other(postgres, postgres_url):
+    """A second node on the database of ``postgres``."""
+    opened = await PostgresStore.open(postgres_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
 async def sqlite(tmp_path):
     """An SQLite store of its own, for what only files do."""
     opened = await SqliteStore.open(tmp_path / "store.sqlite")

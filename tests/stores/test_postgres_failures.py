@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 import time
+from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -88,6 +89,35 @@ async def test_a_group_that_stood_is_not_judged_again(proxied, postgres, kit):
     proxy.deaf = False
     assert (await asked).after.state == "RUNNING"
     assert await _sequences(postgres) == [1, 2, 3]
+
+
+async def test_a_lease_whose_answer_is_lost_is_one_lease(proxied, postgres, kit):
+    """Also together with a job that is made in the same tick, in a write of its own."""
+    store, proxy = proxied
+    await store.add_principal("a@b", "author", "h", kit.AT)
+    number = await kit.blob(store, b"{}", kit.AT)
+    for uuid in "ab":
+        await store.apply(uuid, kit.submit(uuid, number))
+    asked = asyncio.gather(
+        store.apply("c", kit.submit("c", number)),
+        *(store.apply_next(["sim:a"], kit.lease(f"w{n}")) for n in range(2)),
+    )
+    for _ in range(20):
+        proxy.deaf = True
+        await asyncio.wait([asked], timeout=0.03)
+        if asked.done():
+            break
+        proxy.cut()
+        proxy.deaf = False
+        await asyncio.wait([asked], timeout=0.2)
+    proxy.deaf = False
+    made, *leased = await asked
+    assert made.after.uuid == "c"
+    assert [change.after.uuid for change in leased] == ["a", "b"]
+    for uuid, events in (("a", 2), ("b", 2), ("c", 1)):
+        assert await _sequences(postgres, uuid) == [*range(1, events + 1)]
+    assert await postgres.sweep_blobs(kit.AT + timedelta(seconds=1), 9) == 0
+    assert (await store.apply_next(["sim:a"], kit.lease())).after.uuid == "c"
 
 
 async def test_a_group_that_arrives_after_its_connection_was_given_up_writes_nothing(proxied, postgres, kit):

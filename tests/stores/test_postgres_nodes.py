@@ -11,16 +11,7 @@ from msgspec.structs import replace
 
 from jobpass.errors import Conflict, JobExists
 from jobpass.records import Change, Credential, Replayed
-from jobpass.stores.postgres import PostgresStore
 from support.postgres import sql
-
-
-@pytest.fixture
-async def other(postgres, postgres_url):
-    """A second node."""
-    opened = await PostgresStore.open(postgres_url)
-    yield opened
-    await opened.close()
 
 
 async def _until(what, seconds=5.0):
