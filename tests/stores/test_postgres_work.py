@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from jobpass.errors import Conflict, LimitExceeded
 from jobpass.records import Credential, Load, Profile
+from jobpass.stores.postgres.queries import QUERIES
 
 
 async def test_no_two_nodes_give_one_job_away_and_the_order_is_kept(postgres, other, kit):
@@ -119,3 +122,46 @@ async def test_two_nodes_that_end_and_count_the_same_tokens_wait_for_nobody_for_
     for name in names:
         credential = (await postgres.find_credential((await other.find_session(name)).credential.number)).credential
         assert (credential.uses, credential.revoked_at) == (10, kit.AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "bindings"),
+    [
+        ("next_waiting", ("'sim:a'", "'{}'", "1")),
+        ("owners_waiting", ("'sim:a'",)),
+        ("held_by", ("1",)),
+        ("first_of_owners", ("'sim:a'", "'{}'", "'{1,2}'")),
+        ("queued_of", ("1", "9")),
+        ("load_of", ("1",)),
+        ("waiting_on", ("'{sim:a}'",)),
+        ("lapsed", ("0", "9")),
+        ("process_owner", ("'p'",)),
+        ("has_unused", ("0",)),
+        ("read_chunk", ("1", "0")),
+        ("find_lines", ("'{c}'",)),
+        ("by_parent", ("'c'", "NULL")),
+        ("by_issuer", ("'c'", "9")),
+        ("label_taken", ("1", "'job'", "'x'")),
+    ],
+)
+async def test_nothing_that_a_lease_or_a_token_asks_looks_at_every_row(postgres, name, bindings):
+    """On a large table; small ones are read whole, and rightly so."""
+    query = QUERIES[name].sql
+    for number, value in enumerate(bindings, 1):
+        query = query.replace(f"${number}", value)
+    async with postgres._pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
+    assert "Seq Scan" not in plan, plan
+    assert "Index" in plan
+
+
+async def test_a_million_that_wait_are_not_sorted_for_one_lease(postgres):
+    """The index has them in the order in which they are given away."""
+    query = QUERIES["next_waiting"].sql.replace("$1", "'sim:a'").replace("$2", "'{}'").replace("$3", "1")
+    async with postgres._pool.acquire() as connection, connection.transaction():
+        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"):
+            await connection.execute(f"SET LOCAL {setting} = off")
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
+    assert "Sort" not in plan, plan
+    assert "work_waiting" in plan
