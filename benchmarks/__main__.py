@@ -19,6 +19,7 @@ NAMES = (
     "credentials",
     "listing",
     "scale",
+    "postgres",
     "startup",
     "compat_tokens",
     "compat_store",

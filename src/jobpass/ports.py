@@ -59,6 +59,10 @@ Randomness = Callable[[int], bytes]
 """n → n random bytes, fit for keys."""
 
 
+Tell = Callable[[Collection[str] | None], None]
+"""The topics (see ``Signals``) of what has happened; None: anything may have."""
+
+
 class JobStore(Protocol):
     """Jobs, their histories, and the pipelines that they belong to."""
 
@@ -624,7 +628,15 @@ class WorkStore(Protocol):
         ...
 
     def commits_elsewhere(self) -> int:
-        """A number that is another one once somebody else has committed to the store since it was asked for before."""
+        """A number that is another one once somebody else has committed to the store since it was asked for before, if
+        ``subscribe`` does not tell of that."""
+        ...
+
+    def subscribe(self, tell: Tell) -> Callable[[], None]:
+        """Have ``tell`` called on the loop, soon after others have committed to the store something that is waited for.
+
+        Returns what ends that. Nobody is called where ``commits_elsewhere`` says it.
+        """
         ...
 
 
@@ -684,6 +696,11 @@ class Store(
 
     async def tend(self) -> None:
         """Periodic upkeep (checkpoint, flush); a chore of the server calls it about once a second."""
+        ...
+
+    def chore(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process is the one of several on the store that does the chore of this name now: until the
+        context ends, or the process dies, nobody else is told so. Does not wait. Always, where there is one server."""
         ...
 
     async def close(self) -> None:

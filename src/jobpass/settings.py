@@ -18,10 +18,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from jobpass.errors import SetupError
+from jobpass.urls import has_password, masked
 
 PREFIX: Final = "JOBPASS_"
 CONFIG_NAME: Final = "jobpass.toml"
 KEYRING_VARIABLE: Final = "JOBPASS_KEYRING"
+STORE_VARIABLE: Final = "JOBPASS_STORE"
 JOB_VARIABLES: Final = ("JOBPASS_URL", "JOBPASS_JOB", "JOBPASS_TOKEN")
 """What a job process is given, and nothing else that begins with ``JOBPASS_``."""
 
@@ -84,6 +86,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8470
     """0 takes a free one."""
+    store: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
+    """The URL of the database of PostgreSQL that keeps the record; None: a file in the data folder."""
     body_limit_bytes: Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)] = _MEBIBYTE
     log_format: Literal["auto", "text", "json"] = "auto"
     """``auto`` is text on a terminal and JSON elsewhere."""
@@ -127,11 +131,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """So long a worker has a compute job without saying anything of it."""
 
     def shown(self) -> dict[str, Any]:
-        """The settings in plain values, to be shown and recorded: without the options of archives."""
+        """The settings in plain values, to be shown and recorded: without passwords and the options of archives."""
         members: dict[str, Any] = msgspec.to_builtins(self)
+        if self.store is not None:
+            members["store"] = masked(self.store)
         for system in members["archives"].values():
             system["options"] = dict.fromkeys(system["options"], HIDDEN)
         return members
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
 
 
 class Loaded(Struct, frozen=True):
@@ -296,6 +305,20 @@ def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     # The specification says that a relative path is to be ignored.
     base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / below_home
     return base / "jobpass"
+
+
+def use_store(url: str | None) -> None:
+    """Have the setting ``store`` be this for the rest of the process and for those that it starts, if it is given.
+
+    It was an argument, which everybody on this machine can see: ``SetupError`` if there is a password in it.
+    """
+    if url is None:
+        return
+    if has_password(url):
+        raise SetupError(
+            f"--store must hold no password: put it into a password file (PGPASSFILE) or {STORE_VARIABLE}."
+        )
+    os.environ[STORE_VARIABLE] = url
 
 
 def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,9 +12,11 @@ import apsw
 import pytest
 
 from jobpass.stores.memory import MemoryStore
+from jobpass.stores.postgres import PostgresStore
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.database import APPLICATION_ID
 from jobpass.stores.sqlite.queries import MIGRATIONS
+from support.postgres import EMPTY, sql
 
 HERE = Path(__file__).parent
 
@@ -23,11 +25,17 @@ async def _memory(_):
     return MemoryStore()
 
 
-async def _sqlite(folder):
-    return await SqliteStore.open(folder / "store.sqlite")
+async def _sqlite(request):
+    return await SqliteStore.open(request.getfixturevalue("tmp_path") / "store.sqlite")
 
 
-STORES = {"memory": _memory, "sqlite": _sqlite}
+async def _postgres(request):
+    url = request.getfixturevalue("postgres_url")
+    await sql(url, EMPTY)
+    return await PostgresStore.open(url)
+
+
+STORES = {"memory": _memory, "sqlite": _sqlite, "postgres": _postgres}
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +48,25 @@ def kit():
 
 
 @pytest.fixture(params=STORES)
-async def store(request, tmp_path):
+async def store(request):
     """Each store in turn, empty."""
-    opened = await STORES[request.param](tmp_path)
+    opened = await STORES[request.param](request)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def postgres(request):
+    """A store on PostgreSQL, empty, for what only servers do."""
+    opened = await _postgres(request)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other(postgres, postgres_url):
+    """A second node on the database of ``postgres``."""
+    opened = await PostgresStore.open(postgres_url)
     yield opened
     await opened.close()
 

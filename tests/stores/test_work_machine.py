@@ -1,4 +1,4 @@
-"""The queue in SQLite is the queue in memory, whatever is done to it in whatever order."""
+"""The queue in a database is the queue in memory, whatever is done to it in whatever order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from jobpass.errors import Error
 from jobpass.records import Blob, Profile
 from jobpass.stores.memory import MemoryStore
+from jobpass.stores.postgres import PostgresStore
 from jobpass.stores.sqlite import SqliteStore
+from support.postgres import EMPTY, sql
 
 UUIDS = [f"j{n}" for n in range(6)]
 OWNERS = st.integers(1, 3)
@@ -113,23 +115,38 @@ class Pair:
         )
 
 
+async def _play(kit: Any, other: Any, operations: list[Any]) -> None:
+    """Do the same to a store in memory and to the other one, and look at both."""
+    pairs = [Pair(MemoryStore(), kit), Pair(other, kit)]
+    for pair in pairs:
+        for name in "abc":
+            await pair.store.add_principal(f"{name}@b", "author", "h", kit.AT, Profile(max_concurrent_jobs=2))
+    for operation in operations:
+        outcomes = [await pair.do(*operation) for pair in pairs]
+        assert outcomes[0] == outcomes[1], operation
+    found = [await pair.look() for pair in pairs]
+    assert found[0] == found[1]
+    for pair in pairs:
+        await pair.store.close()
+
+
 @settings(max_examples=60, deadline=None)
 @given(operations=st.lists(OPERATIONS, max_size=40))
 @pytest.mark.timeout(300)
 def test_both_stores_answer_alike(kit: Any, operations: list[Any]) -> None:
     async def play() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            pairs = [Pair(MemoryStore(), kit), Pair(await SqliteStore.open(Path(folder) / "store.sqlite"), kit)]
-            for pair in pairs:
-                for name in "abc":
-                    profile = Profile(max_concurrent_jobs=2)
-                    await pair.store.add_principal(f"{name}@b", "author", "h", kit.AT, profile)
-            for operation in operations:
-                outcomes = [await pair.do(*operation) for pair in pairs]
-                assert outcomes[0] == outcomes[1], operation
-            found = [await pair.look() for pair in pairs]
-            assert found[0] == found[1]
-            for pair in pairs:
-                await pair.store.close()
+            await _play(kit, await SqliteStore.open(Path(folder) / "store.sqlite"), operations)
+
+    asyncio.run(play())
+
+
+@settings(max_examples=20, deadline=None)
+@given(operations=st.lists(OPERATIONS, min_size=5, max_size=40))
+@pytest.mark.timeout(300)
+def test_postgres_answers_alike(kit: Any, postgres_url: str, operations: list[Any]) -> None:
+    async def play() -> None:
+        await sql(postgres_url, EMPTY)
+        await _play(kit, await PostgresStore.open(postgres_url), operations)
 
     asyncio.run(play())

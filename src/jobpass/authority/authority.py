@@ -95,7 +95,7 @@ class Authority:
         self._indexings = Indexings()
         self._destinations = destinations
         self._lease_seconds = lease_seconds
-        self.signals = Hub(store.commits_elsewhere)
+        self.signals = Hub(store)
         self._holds = Holds()
         self._listeners = Holds(most_each=LISTENERS_EACH)
         self._polls = Holds(POLLS, POLLS_EACH)
@@ -231,10 +231,12 @@ class Authority:
         """The periodic upkeep: what was counted and noted in memory is written, then the store's own."""
         await self.credentials.flush()
         await self.audit.flush()
-        await self.legacy_tokens.tend()
-        await self.workers.tend()
-        await self.blobs.sweep()
         await self._store.tend()
+        async with self._store.chore("tend") as mine:  # of several nodes one is enough
+            if mine:
+                await self.legacy_tokens.tend()
+                await self.workers.tend()
+                await self.blobs.sweep()
 
     def verify(self) -> AsyncIterator[Checked]:
         """Check the history of every job; for who holds the installation, not for bearers."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jobpass.errors import Error, TooMany
+
+if TYPE_CHECKING:
+    from jobpass.ports import WorkStore
 
 MAX_LISTENERS: Final = 4096
 """At once, whoever they are."""
@@ -36,11 +39,15 @@ class Listener:
 
 
 class Hub:
-    """``ports.Signals`` in one process. ``elsewhere`` tells by another number that another process has written: then
-    everybody looks again."""
+    """``ports.Signals`` on a store.
 
-    def __init__(self, elsewhere: Callable[[], int]) -> None:
-        self._elsewhere = elsewhere
+    What others write to that is told by its topic, as they commit it; or by another number of ``commits_elsewhere``,
+    which is looked at while somebody waits: then everybody looks again.
+    """
+
+    def __init__(self, store: WorkStore) -> None:
+        self._elsewhere = store.commits_elsewhere
+        store.subscribe(self._told)
         self._listeners: dict[str, set[Listener]] = {}
         self._count = 0
         self._seen = 0
@@ -74,6 +81,10 @@ class Hub:
             self._count -= 1
             for topic in topics:
                 self._forget(topic, listener)
+
+    def _told(self, topics: Collection[str] | None) -> None:
+        for topic in list(self._listeners) if topics is None else topics:
+            self.publish(topic)
 
     def _forget(self, topic: str, listener: Listener) -> None:
         others = self._listeners.get(topic, set())

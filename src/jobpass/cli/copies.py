@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jobpass.cli import output
-from jobpass.cli.data import Data
+from jobpass.cli.data import Data, Store, folder_of
 from jobpass.errors import InvalidInput
 
 
@@ -17,13 +17,13 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The new file.")],
     *,
     data: Data = None,
+    store: Store = None,
     as_json: output.Json = False,
 ) -> None:
     """Copy the database to a new file, also while it is served. The keyring is not in it: keep that elsewhere."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     asyncio.run(compose.back_up(folder, file))
     if as_json:
         output.json_line({"file": str(file), "bytes": file.stat().st_size})
@@ -35,6 +35,7 @@ def restore(
     file: Annotated[Path, typer.Argument(help="The copy that backup made.")],
     *,
     data: Data = None,
+    store: Store = None,
     rotate: Annotated[
         bool, typer.Option("--rotate", help="End every token that was issued before: a fresh key signs alone.")
     ] = False,
@@ -42,9 +43,8 @@ def restore(
 ) -> None:
     """Make the database of a data folder, which has its keyring and no database, from a copy."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     count = asyncio.run(compose.restore(folder, file, rotate=rotate))
     if as_json:
         output.json_line({"data": str(folder), "rotated": rotate, "jobs_rekeyed": count})
@@ -59,13 +59,12 @@ def restore(
 def anchor(
     *,
     data: Data = None,
+    store: Store = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write it into this file instead of stdout.")] = None,
     as_json: output.Json = False,
 ) -> None:
     """Write down the heads of all histories and audit chains, as JSON lines, to be kept elsewhere."""
-    from jobpass.settings import data_path, environment
-
-    lines = asyncio.run(_anchor(data_path(environment(), data)))
+    lines = asyncio.run(_anchor(folder_of(data, store)))
     if out is None:
         for line in lines:
             output.line(line.decode().rstrip("\n"))

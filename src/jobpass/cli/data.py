@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from jobpass.authority.history import Checked
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder; else JOBPASS_DATA.")]
+Store = Annotated[
+    str | None,
+    typer.Option("--store", help="The database of PostgreSQL (a URL without a password); else JOBPASS_STORE."),
+]
 Email = Annotated[str, typer.Option("--admin-email", help="The operator's address.")]
 PasswordFile = Annotated[
     Path | None,
@@ -27,6 +31,7 @@ PasswordFile = Annotated[
 def init(
     *,
     data: Data = None,
+    store: Store = None,
     admin_email: Email = "operator@localhost",
     admin_password_file: PasswordFile = None,
     single_operator: Annotated[
@@ -35,9 +40,7 @@ def init(
     as_json: output.Json = False,
 ) -> None:
     """Make a data folder: a keyring, a database, an operator. Nothing that stands is overwritten."""
-    from jobpass.settings import data_path, environment
-
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     password = _initialise(folder, admin_email, admin_password_file, single_operator=single_operator)
     _tell(folder, admin_email, password, as_json=as_json)
 
@@ -45,6 +48,7 @@ def init(
 def serve(
     *,
     data: Data = None,
+    store: Store = None,
     host: Annotated[str | None, typer.Option("--host", help="The address to bind to.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="The port; 0 takes a free one.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="The settings file.")] = None,
@@ -67,10 +71,9 @@ def serve(
 ) -> None:
     """Serve a data folder over HTTP; a fresh folder is initialised first."""
     from jobpass import compose, log
-    from jobpass.settings import config_path, data_path, environment, load
+    from jobpass.settings import config_path, environment, load
 
-    environ = environment()
-    folder = data_path(environ, data)
+    folder, environ = folder_of(data, store), environment()
     flags: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -84,7 +87,7 @@ def serve(
     }
     settings = load(environ, config=config_path(environ, config), data=folder, flags=flags).settings
     log.configure(settings.log_format, settings.log_level, access=settings.access_log)
-    if not compose.is_initialised(folder):
+    if not asyncio.run(compose.is_ready(folder, settings)):
         _tell(folder, admin_email, _initialise(folder, admin_email, admin_password_file), as_json=as_json)
     secure = settings.certfile is not None
     if not secure and not compose.is_loopback(settings.host):
@@ -105,18 +108,18 @@ def serve(
 def verify(
     *,
     data: Data = None,
+    store: Store = None,
     anchor: Annotated[Path | None, typer.Option("--anchor", help="Compare with this anchor, too.")] = None,
     as_json: output.Json = False,
 ) -> int:
     """Check the history of every job and the audit, without a server; a line for each broken one, and exit code 1."""
     from jobpass.authority.anchors import read
-    from jobpass.settings import data_path, environment
 
     anchored = None
     if anchor is not None:
         anchored = read(inputs.read_text(anchor, "anchor").encode().splitlines())
     found = _Found(as_json=as_json)
-    asyncio.run(_check(data_path(environment(), data), found, anchored))
+    asyncio.run(_check(folder_of(data, store), found, anchored))
     if as_json:
         output.json_line(found.as_data() | ({} if anchored is None else {"anchored": len(anchored)}))
     else:
@@ -124,6 +127,14 @@ def verify(
         said = f"{len(found.broken)} chains do not hold" if found.broken else f"all {found.jobs} histories hold{told}"
         output.note(f"{said} ({found.events} events, {found.entries} audit entries)")
     return exits.NO if found.broken else exits.OK
+
+
+def folder_of(data: Path | None, store: str | None) -> Path:
+    """The data folder; from here on its record is in the database ``store``, if that was given."""
+    from jobpass.settings import data_path, environment, use_store
+
+    use_store(store)
+    return data_path(environment(), data)
 
 
 class _Found:

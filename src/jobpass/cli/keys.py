@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jobpass.cli import inputs, output
-from jobpass.cli.data import Data, Email, PasswordFile
+from jobpass.cli.data import Data, Email, PasswordFile, Store, folder_of
 
 app = typer.Typer(
     help="List, rotate and retire root keys; write the keyring of a secret.",
@@ -20,12 +20,11 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(*, data: Data = None, as_json: output.Json = False) -> None:
+def list_(*, data: Data = None, store: Store = None, as_json: output.Json = False) -> None:
     """List the root keys, newest first, with how many jobs, living tokens and webhooks need each."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    keys = asyncio.run(compose.list_keys(data_path(environment(), data)))
+    keys = asyncio.run(compose.list_keys(folder_of(data, store)))
     if as_json:
         output.json_line({"keys": [key._asdict() for key in keys]})
     else:
@@ -33,12 +32,11 @@ def list_(*, data: Data = None, as_json: output.Json = False) -> None:
 
 
 @app.command()
-def rotate(*, data: Data = None, as_json: output.Json = False) -> None:
+def rotate(*, data: Data = None, store: Store = None, as_json: output.Json = False) -> None:
     """Have a fresh root key sign; what the others signed still holds. A running server follows within a second."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    kid = asyncio.run(compose.rotate_key(data_path(environment(), data)))
+    kid = asyncio.run(compose.rotate_key(folder_of(data, store)))
     output.json_line({"kid": kid}) if as_json else output.line(f"{kid} signs from now on.")
 
 
@@ -47,14 +45,14 @@ def retire(
     kid: Annotated[str, typer.Argument(help="The key's id.")],
     *,
     data: Data = None,
+    store: Store = None,
     force: Annotated[bool, typer.Option("--force", help="Even if jobs, tokens, webhooks need it: they end.")] = False,
     as_json: output.Json = False,
 ) -> None:
     """End all tokens of a root key; the histories that it signed still verify."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    count = asyncio.run(compose.retire_key(data_path(environment(), data), kid, force=force))
+    count = asyncio.run(compose.retire_key(folder_of(data, store), kid, force=force))
     if as_json:
         output.json_line({"kid": kid, "jobs_rekeyed": count})
     else:
@@ -65,6 +63,7 @@ def retire(
 def from_secret(
     *,
     data: Data = None,
+    store: Store = None,
     admin_email: Email = "operator@localhost",
     admin_password_file: PasswordFile = None,
     as_json: output.Json = False,
@@ -74,9 +73,8 @@ def from_secret(
     If the folder has no operator, one is made, as init does it.
     """
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     secret = inputs.read_line_unseen("The secret: ")
     made = compose.make_password() if admin_password_file is None else None
     password = made or inputs.read_secret(admin_password_file or Path("-"), "password file")

@@ -40,6 +40,8 @@ COMMANDS: Final = {
     "anchor": ("jobpass.cli.copies", "anchor"),
     "backup": ("jobpass.cli.copies", "backup"),
     "restore": ("jobpass.cli.copies", "restore"),
+    "copy": ("jobpass.cli.copy", "copy"),
+    "finish-migration": ("jobpass.cli.copy", "finish"),
     "import": ("jobpass.cli.migrate", "app"),
     "export": ("jobpass.cli.migrate", "export"),
     "keys": ("jobpass.cli.keys", "app"),

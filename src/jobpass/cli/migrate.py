@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final, cast
 import typer
 
 from jobpass.cli import exits, inputs, output
-from jobpass.cli.data import Data
+from jobpass.cli.data import Data, Store, folder_of
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def datacatalog(
     files: Annotated[list[Path], typer.Argument(help="Dumps of jobs and pipelines, plain or gzip; - is stdin.")],
     *,
     data: Data = None,
+    store: Store = None,
     legacy_tokens_until: Annotated[
         str | None,
         typer.Option("--legacy-tokens-until", help="Accept the jobs' old tokens until then: 30d, or RFC 3339."),
@@ -66,11 +67,10 @@ def datacatalog(
     from jobpass import compose
     from jobpass.authority.imports import Options
     from jobpass.clock import SystemClock
-    from jobpass.settings import data_path, environment
 
     until = None if legacy_tokens_until is None else _until(legacy_tokens_until, SystemClock().now())
     options = Options(owner_domain=owner_domain, legacy_until=until, dry_run=dry_run)
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     with ExitStack() as stack:
         if gc.isenabled():
             gc.disable()  # nothing here is a circle, and looking for some took a third of the time
@@ -86,13 +86,12 @@ def datacatalog(
 def legacy_tokens(
     *,
     data: Data = None,
+    store: Store = None,
     end: Annotated[bool, typer.Option("--end", help="End all of them now, for good.")] = False,
     as_json: output.Json = False,
 ) -> None:
     """Tell how many jobs still have a living token of the seed system, or end them all."""
-    from jobpass.settings import data_path, environment
-
-    count = asyncio.run(_legacy_tokens(data_path(environment(), data), end=end))
+    count = asyncio.run(_legacy_tokens(folder_of(data, store), end=end))
     if as_json:
         output.json_line({"ended" if end else "living": count})
     else:
@@ -109,15 +108,15 @@ async def _legacy_tokens(folder: Path, *, end: bool) -> int:
 def export(
     *,
     data: Data = None,
+    store: Store = None,
     out: Annotated[Path | None, typer.Option("--output", help="Write into this new file instead of stdout.")] = None,
     packed: Annotated[bool, typer.Option("--gzip", help="Pack it.")] = False,
     as_json: output.Json = False,
 ) -> None:
     """Write all pipelines and jobs with their histories as a dump that import reads: no secrets are in it."""
     from jobpass import compose
-    from jobpass.settings import data_path, environment
 
-    folder = data_path(environment(), data)
+    folder = folder_of(data, store)
     with ExitStack() as stack:
         file: IO[bytes] = sys.stdout.buffer if out is None else stack.enter_context(_new_private(out))
         if packed:  # without a time and a name in it, so that the same record gives the same bytes

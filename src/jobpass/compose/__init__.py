@@ -4,6 +4,7 @@ The only package that knows every part. A *data folder* holds ``jobpass.sqlite``
 comes from ``JOBPASS_KEYRING``) and, if wished, ``jobpass.toml`` and ``lifecycles/*.toml``.
 """
 
+from jobpass.compose.copying import copy
 from jobpass.compose.folder import KEYRING, alone, is_initialised, read_keyring, read_lifecycles, write_private
 from jobpass.compose.installation import (
     DEFAULT_EMAIL,
@@ -16,6 +17,7 @@ from jobpass.compose.local import open  # noqa: A004
 from jobpass.compose.migration import export, import_files
 from jobpass.compose.secret import write_derived_keyring
 from jobpass.compose.serving import http_url, is_loopback, serve, serving
+from jobpass.compose.stores import finish_migration, is_ready
 from jobpass.compose.upkeep import back_up, list_keys, restore, retire_key, rotate_key
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "KEYRING",
     "alone",
     "back_up",
+    "copy",
     "export",
+    "finish_migration",
     "http_url",
     "import_files",
     "init_data",
     "is_initialised",
     "is_loopback",
+    "is_ready",
     "list_keys",
     "make_password",
     "open",

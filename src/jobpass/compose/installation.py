@@ -24,6 +24,7 @@ from jobpass.compose.folder import (
     remove_database,
     sync,
 )
+from jobpass.compose.stores import Where, expect_keyring, is_fresh, open_store, place_of
 from jobpass.errors import SetupError
 from jobpass.outbox.addresses import Allowed
 from jobpass.outbox.places import Places
@@ -32,7 +33,6 @@ from jobpass.settings import KEYRING_VARIABLE, Settings, add_to_file, environmen
 if TYPE_CHECKING:
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.ports import Store
-    from jobpass.stores.sqlite import SqliteStore
     from jobpass.tokens.keyring import Keyring
 
 DEFAULT_EMAIL: Final = "operator@localhost"
@@ -43,7 +43,7 @@ class Installation(NamedTuple):
     """A data folder that is open."""
 
     authority: Authority
-    store: SqliteStore
+    store: Store
 
 
 def make_password() -> str:
@@ -68,12 +68,39 @@ async def init_data(
     given = environment() if environ is None else environ
     make_folder(folder)
     with alone(folder):
+        settings = load(given, data=folder).settings
+        if settings.store is not None:
+            await _init_store(folder, settings.store, (email, password), given, single_operator=single_operator)
+            return
         if is_initialised(folder):
             raise SetupError(f"{folder} is initialised already; nothing was changed.")
         if KEYRING_VARIABLE not in given:
             make_keyring(folder)
         operator = (email, password)
         await make_database(folder, read_keyring(folder, given), operator, single_operator=single_operator)
+
+
+async def _init_store(
+    folder: Path, url: str, operator: tuple[str, str], environ: Mapping[str, str], *, single_operator: bool
+) -> None:
+    """The same where the record is in a database that many reach, one of whom makes its first account."""
+    store = await open_store(url)
+    try:
+        async with store.hold("jobpass init"):
+            if not await is_fresh(store):
+                raise SetupError("The database is initialised already; nothing was changed.")
+            if KEYRING_VARIABLE not in environ:
+                make_keyring(folder)
+            keyring = read_keyring(folder, environ)
+            await expect_keyring(store, keyring, folder)
+            settings = Settings(password_slots=1)
+            made = join(store, keyring, read_lifecycles(folder), Passwords(1), settings)
+            await made.accounts.create(*operator, "operator")
+            await made.audit.record("initialised", single_operator=single_operator)
+        if single_operator:
+            add_to_file(folder, "single_operator", value=True)
+    finally:
+        await store.close()
 
 
 async def make_database(
@@ -120,23 +147,25 @@ async def open_installation(
     clock: Clock | None = None,
 ) -> AsyncIterator[Installation]:
     """The same with its store. Without ``settings`` those of the folder and the environment are in force."""
-    if not is_initialised(folder):
-        raise SetupError(f"There is no Jobpass data in {folder}: jobpass init --data {folder}")
     given = environment() if environ is None else environ
     in_force = settings or load(given, data=folder).settings
+    if in_force.store is None and not is_initialised(folder):
+        raise SetupError(f"There is no Jobpass data in {folder}: jobpass init --data {folder}")
     keyring, lifecycles = read_keyring(folder, given), read_lifecycles(folder)
-    async with open_database(folder / DATABASE, keyring, lifecycles, in_force, clock) as opened:
+    async with open_database(place_of(folder, in_force), keyring, lifecycles, in_force, clock) as opened:
+        if in_force.store is not None:
+            if await is_fresh(opened.store):
+                raise SetupError(f"There is no Jobpass data in the database: jobpass init --data {folder}")
+            await expect_keyring(opened.store, keyring, folder)
         yield opened
 
 
 @asynccontextmanager
 async def open_database(
-    database: Path, keyring: Keyring, lifecycles: Lifecycles, settings: Settings, clock: Clock | None = None
+    database: Where, keyring: Keyring, lifecycles: Lifecycles, settings: Settings, clock: Clock | None = None
 ) -> AsyncIterator[Installation]:
     """An installation by its parts."""
-    from jobpass.stores.sqlite import SqliteStore
-
-    store = await SqliteStore.open(database)
+    store = await open_store(database)
     passwords = Passwords(settings.password_slots or os.cpu_count() or 1)
     authority = join(store, keyring, lifecycles, passwords, settings, clock)
     try:

@@ -27,6 +27,7 @@ from jobpass.compose.folder import (
     write_private,
 )
 from jobpass.compose.installation import make_database, open_database
+from jobpass.compose.stores import expect_file
 from jobpass.errors import SetupError, StoreUnavailable
 from jobpass.records import NO_LINK
 from jobpass.settings import KEYRING_VARIABLE, Settings, environment, load
@@ -111,6 +112,7 @@ async def enter(
     given = environment() if environ is None else environ
     clock = clock or SystemClock()
     settings = load(given, data=folder).settings
+    expect_file(settings, "a secret opens only a folder with a file of its own")
     if not is_initialised(folder):
         await _make(folder, entrance.secret, given)
     keyring = keyring_of(folder, entrance.secret, given)
@@ -184,6 +186,7 @@ async def write_derived_keyring(
     ``SetupError`` if there is a keyring, or if the folder was made with another secret; then nothing changes.
     """
     given = environment() if environ is None else environ
+    expect_file(load(given, data=folder).settings, "a secret opens only a folder with a file of its own")
     if not is_initialised(folder):
         raise SetupError(f"There is no Jobpass data in {folder}.")
     keyring = Keyring.from_secret(secret)

@@ -20,6 +20,7 @@ from jobpass.compose.folder import (
     write_keyring,
 )
 from jobpass.compose.installation import open_authority, open_database, open_installation
+from jobpass.compose.stores import expect_file
 from jobpass.errors import Conflict, KeyringError, SetupError
 from jobpass.settings import KEYRING_VARIABLE, environment, load
 from jobpass.tokens.keyring import Keyring
@@ -38,7 +39,11 @@ async def back_up(folder: Path, file: Path) -> None:
 
     Raises ``AlreadyExists`` if there is something at ``file``, ``StoreUnavailable`` if the copy cannot be made.
     """
+    from jobpass.stores.sqlite import SqliteStore
+
+    expect_file(load(environment(), data=folder).settings, "pg_dump makes copies of it")
     async with open_installation(folder) as opened:
+        assert isinstance(opened.store, SqliteStore)
         await opened.store.backup(file)
         await opened.authority.audit.record("backup.made", file=file.name)
 
@@ -51,6 +56,7 @@ async def restore(folder: Path, file: Path, *, rotate: bool, environ: Mapping[st
     keyring is another one; then the folder is as it was.
     """
     given = environment() if environ is None else environ
+    expect_file(load(given, data=folder).settings, "pg_restore makes it of a copy")
     make_folder(folder)
     with alone(folder):
         _expect_no_database(folder)

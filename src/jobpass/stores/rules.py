@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -182,16 +182,27 @@ def lives(credential: Credential, at: datetime | None) -> bool:
 
 def numbered(taken: Callable[[int], bool], hint: int = 1) -> int:
     """A number from 1 on that is free, after few questions however many are taken; ``hint`` is one given of late."""
-    if hint > 1 and not taken(hint + 1):
-        return hint + 1
-    if not taken(1):
+    asking = numbering(hint)
+    number = next(asking)
+    try:
+        while True:
+            number = asking.send(taken(number))
+    except StopIteration as found:
+        return int(found.value)
+
+
+def numbering(hint: int = 1) -> Generator[int, bool, int]:
+    """The questions of ``numbered``: each is a number, of which is to be told whether it is taken."""
+    if not (yield 1):
         return 1
+    if hint > 1 and not (yield hint + 1):
+        return hint + 1
     low, high = 1, 2
-    while taken(high):
+    while (yield high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if taken(middle):
+        if (yield middle):
             low = middle
         else:
             high = middle

@@ -177,6 +177,13 @@ class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         """As ``ports.Store``; there is nothing to do."""
         self._check_open()
 
+    @asynccontextmanager
+    async def chore(self, name: str) -> AsyncIterator[bool]:
+        """As ``ports.Store``; there is nobody else."""
+        del name
+        self._check_open()
+        yield True
+
     async def close(self) -> None:
         """As ``ports.Store``."""
         self._closed = True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from msgspec import Struct
 
+from jobpass.ports import Tell
 from jobpass.records import HELD, QUEUED, WAITING, Change, Job, Load, Page, Usage, Work
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import queue_full, read_cursor, seconds_of, swept
@@ -161,6 +162,11 @@ class Works(Part):
     def commits_elsewhere(self) -> int:
         """As ``ports.WorkStore``; nobody else has this store."""
         return 0
+
+    def subscribe(self, tell: Tell) -> Callable[[], None]:
+        """As ``ports.WorkStore``; nobody is ever told."""
+        del tell
+        return lambda: None
 
     def _load(self, owner: int) -> Load:
         states = Counter(job.state for _, job, _ in self._works() if job.owner == owner and job.state in QUEUED)

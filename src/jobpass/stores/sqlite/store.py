@@ -236,6 +236,14 @@ class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         except apsw.Error as error:
             raise unavailable(error, "be written") from error
 
+    @asynccontextmanager
+    async def chore(self, name: str) -> AsyncIterator[bool]:
+        """As ``ports.Store``; a file has one server."""
+        del name
+        if self._closed:
+            raise closed()
+        yield True
+
     async def backup(self, path: Path | str) -> None:
         """Copy the database as it stands now to a new file (mode 0600) and check the copy, while serving.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from jobpass.clock import to_microseconds
-from jobpass.ports import Judge
+from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Job, Load, Page, Usage
 from jobpass.stores.rules import only_change, read_cursor, swept
 from jobpass.stores.sqlite.calls import ApplyNext
@@ -135,3 +135,8 @@ class Works(Part):
     def commits_elsewhere(self) -> int:
         """As ``ports.WorkStore``; one look at the file."""
         return self._writer.version()
+
+    def subscribe(self, tell: Tell) -> Callable[[], None]:
+        """As ``ports.WorkStore``; nobody is ever told."""
+        del tell
+        return lambda: None

@@ -1,0 +1,121 @@
+"""A whole record from one store into another that is empty: in batches, with a place to go on from, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from jobpass.compose.folder import DATABASE, make_folder
+from jobpass.errors import Conflict, SetupError
+from jobpass.stores.transfer import TABLES, Table
+from jobpass.urls import POSTGRES
+
+if TYPE_CHECKING:
+    from jobpass.stores.transfer import Target
+
+ROWS_AT_ONCE: Final = 1000
+BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+"""A batch with more than this of data is followed by a smaller one."""
+
+
+class Copied(NamedTuple):
+    """How many rows of a table there are on both sides."""
+
+    table: str
+    here: int
+    there: int
+
+
+class _Progress(msgspec.Struct):
+    """How far a copy came: the tables that are done, and the key of the last row of the next one."""
+
+    source: str
+    done: int = 0
+    key: list[Any] | None = None
+
+
+Tell = Callable[[str, int], object]
+"""(table, rows written so far): a batch stands."""
+
+
+async def copy(source: str, target: str, tell: Tell) -> list[Copied]:
+    """Copy everything; the counts of both sides. Nothing may write to either meanwhile.
+
+    Each is a data folder or a URL of PostgreSQL. A copy that was broken off goes on where it was. Raises ``Conflict``
+    for a target that has something else, ``SetupError`` for what cannot be opened.
+    """
+    here = await _open(source, is_source=True)
+    try:
+        there = await _open(target, is_source=False)
+        try:
+            await _copy(source, here, there, tell)
+            counts = [Copied(table.name, await here.count(table), await there.count(table)) for table in TABLES]
+            if all(count.here == count.there for count in counts):
+                await there.end()
+            return counts
+        finally:
+            await there.close()
+    finally:
+        await here.close()
+
+
+async def _open(place: str, *, is_source: bool) -> Target:
+    if place.partition("://")[0] in POSTGRES:
+        from jobpass.stores.postgres.transfer import PostgresRows
+
+        return await PostgresRows.open(place)
+    from jobpass.stores.sqlite.transfer import SqliteRows
+
+    file = Path(place) / DATABASE
+    if is_source and not file.exists():
+        raise SetupError(f"There is no Jobpass data in {place}.")
+    if not is_source:
+        make_folder(Path(place))
+    return SqliteRows.open(file)
+
+
+async def _copy(source: str, here: Target, there: Target, tell: Tell) -> None:
+    name = source.rpartition("@")[2]  # without who asks
+    found = await there.progress()
+    if found is None:
+        await _expect_empty(there)
+        progress = _Progress(name)
+    else:
+        progress = msgspec.json.decode(found, type=_Progress)
+        if progress.source != name:
+            raise Conflict("A copy of another store into this one has not ended.")
+    for number, table in enumerate(TABLES):
+        if number < progress.done:
+            continue
+        key = tuple(progress.key) if number == progress.done and progress.key is not None else None
+        await _copy_table(name, here, there, (number, table), key, tell)
+
+
+async def _copy_table(
+    source: str, here: Target, there: Target, which: tuple[int, Table], key: tuple[Any, ...] | None, tell: Tell
+) -> None:
+    number, table = which
+    most = min(ROWS_AT_ONCE, table.most)
+    limit, written = most, 0
+    while True:
+        rows = await here.rows(table, key, limit)
+        ended = len(rows) < limit
+        if rows:
+            key = rows[-1][: table.keys]
+        progress = _Progress(source, number + 1) if ended else _Progress(source, number, list(key or ()))
+        await there.put(table, rows, msgspec.json.encode(progress))
+        written += len(rows)
+        tell(table.name, written)
+        if ended:
+            return
+        size = sum(len(value) for row in rows for value in row if isinstance(value, (bytes, str)))
+        limit = max(1, min(most, limit * BYTES_AT_ONCE // max(size, 1)))
+
+
+async def _expect_empty(there: Target) -> None:
+    for table in TABLES:
+        if table.name != "number" and await there.count(table):
+            raise Conflict(f"The store that is copied to is not empty: it has rows of {table.name}.")

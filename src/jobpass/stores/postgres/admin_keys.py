@@ -1,0 +1,55 @@
+"""Requests for administrative power in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from jobpass.records import AdminKey, Page
+from jobpass.stores.postgres.accounts import standing_principal
+from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.postgres.statements import one, run, take
+from jobpass.stores.rules import check_replacement, id_taken, read_cursor
+from jobpass.stores.sqlite.rows import admin_key_from, admin_key_row
+
+FILTERS: Final = {"requester": " AND requester = :requester"}
+
+
+class AdminKeys(Part):
+    """``ports.AdminKeyStore``."""
+
+    async def add_admin_key(self, key: AdminKey) -> None:
+        """As ``ports.AdminKeyStore``."""
+
+        async def add(connection: Any) -> None:
+            await standing_principal(connection, key.requester)
+            if await one(connection, "has_admin_key", key.id) is not None:
+                raise id_taken("An admin key")
+            await run(connection, "add_admin_key", await take(connection, "admin_key"), *admin_key_row(key))
+
+        await self._write(add, "admin_key")
+
+    async def find_admin_key(self, key_id: str) -> AdminKey | None:
+        """As ``ports.AdminKeyStore``."""
+        row = await self._one("find_admin_key", key_id)
+        return None if row is None else admin_key_from(row[1:])
+
+    async def list_admin_keys(self, *, requester: int | None, after: str | None, limit: int) -> Page[AdminKey]:
+        """As ``ports.AdminKeyStore``."""
+        start = read_cursor(after, await self._newest("admin_key"))
+        values = {"requester": requester, "after": start, "limit": limit + 1}
+        return page(await self._named(filtered("list_admin_keys", FILTERS, values), values), limit, admin_key_from)
+
+    async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
+        """As ``ports.AdminKeyStore``."""
+
+        async def put(connection: Any) -> AdminKey:
+            row = await one(connection, "hold_admin_key", key_id)
+            standing = None if row is None else admin_key_from(row[1:])
+            changed = judge(standing)
+            check_replacement(changed, standing)
+            assert row is not None
+            await run(connection, "change_admin_key", *admin_key_row(changed)[1:], row[0])
+            return changed
+
+        return await self._write(put)

@@ -1,0 +1,68 @@
+"""Reads ``queries.sql`` and the numbered migrations, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+_HEADING: Final = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
+_NAMED: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+
+class Query(NamedTuple):
+    """A statement with ``$1`` and so on, and the names of its bindings, if it has names, in that order."""
+
+    sql: str
+    names: tuple[str, ...] = ()
+
+    def bound(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the bindings."""
+        return [values[name] for name in self.names]
+
+
+class Migration(NamedTuple):
+    """A step of the schema: ``before`` only adds what older nodes do not mind; ``after`` takes away what none needs."""
+
+    before: str
+    after: str | None
+
+
+def compiled(text: str) -> Query:
+    """The query of a text with bindings named ``:name``, or with ``$1`` and so on."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    return Query(_NAMED.sub(number, text), tuple(names))
+
+
+def _read_texts() -> dict[str, str]:
+    text = (files(__package__) / "queries.sql").read_text("utf-8")
+    parts = _HEADING.split(text)[1:]
+    notes = re.compile(r"^--.*\n?", re.MULTILINE)
+    return {name: notes.sub("", sql).strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _read_migrations() -> tuple[Migration, ...]:
+    """The migrations in order; the first one leads to schema 1."""
+    folders = sorted((entry.name, entry) for entry in (files(__package__) / "migrations").iterdir() if entry.is_dir())
+    found = []
+    for number, (name, folder) in enumerate(folders, 1):
+        if name != f"{number:04}":
+            raise ValueError(f"migration {number} is missing, found {name}")
+        after = folder / "after.sql"
+        found.append(
+            Migration((folder / "before.sql").read_text("utf-8"), after.read_text("utf-8") if after.is_file() else None)
+        )
+    return tuple(found)
+
+
+TEXTS: Final = _read_texts()
+"""Each query as it is written, by its name."""
+QUERIES: Final = {name: compiled(text) for name, text in TEXTS.items()}
+MIGRATIONS: Final = _read_migrations()

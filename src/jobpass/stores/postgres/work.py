@@ -1,0 +1,127 @@
+"""The queue, and the blobs beside it, in PostgreSQL; how a job is given to a worker is in ``queue.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from jobpass.clock import to_microseconds
+from jobpass.ports import Judge
+from jobpass.records import Change, Job, Load, Page, Usage
+from jobpass.stores.postgres.calls import ApplyNext
+from jobpass.stores.postgres.codecs import packed_all
+from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.statements import one, rows, run
+from jobpass.stores.rules import only_change, read_cursor, swept
+from jobpass.stores.sqlite.rows import job_from, micro
+
+BLOBS_LOOKED_AT: Final = 64
+"""In one sweep, for which what this node writes waits."""
+
+_FILTERS: Final = {
+    "owner": " AND work.owner = :owner",
+    "state": " AND work.state = :state",
+    "platform": " AND work.platform = :platform",
+    "group": " AND work.job_group = :group",
+    "since": " AND work.created_at >= :since",
+    "until": " AND work.created_at < :until",
+}
+
+
+class Works(Part):
+    """``ports.WorkStore`` but for what tells of other nodes."""
+
+    async def apply_next(self, platforms: Collection[str], judge: Judge) -> Change | None:
+        """As ``ports.WorkStore``; the job is looked for within the transaction that writes."""
+        answer = await self._batch.submit(ApplyNext("", judge, None, platforms=tuple(platforms)))
+        return None if answer is None else only_change(answer)
+
+    async def list_work(
+        self,
+        *,
+        owner: int | None = None,
+        state: str | None = None,
+        platform: str | None = None,
+        group: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None,
+        limit: int,
+    ) -> Page[Job]:
+        """As ``ports.WorkStore``."""
+        values: dict[str, Any] = {
+            "owner": owner,
+            "state": state,
+            "platform": platform,
+            "group": group,
+            "since": micro(since),
+            "until": micro(until),
+        }
+        bindings = values | {"after": read_cursor(after, await self._newest("job")), "limit": limit + 1}
+        return page(await self._named(filtered("list_work", _FILTERS, values), bindings), limit, job_from)
+
+    async def load_of(self, owner: int) -> Load:
+        """As ``ports.WorkStore``."""
+        (row,) = await self._rows(QUERIES["load_of"], owner)
+        return Load(*row)
+
+    async def waiting_on(self, platforms: Collection[str]) -> bool:
+        """As ``ports.WorkStore``."""
+        return bool(await self._value("waiting_on", packed_all(platforms)))
+
+    async def lapsed(self, at: datetime, limit: int) -> list[str]:
+        """As ``ports.WorkStore``."""
+        return [row[0] for row in await self._rows(QUERIES["lapsed"], to_microseconds(at), limit)]
+
+    async def process_owner(self, process_id: str) -> int | None:
+        """As ``ports.WorkStore``."""
+        row = await self._one("process_owner", process_id)
+        return None if row is None else row[0]
+
+    async def usage(self, tokens: Collection[int], since: datetime | None, until: datetime | None) -> list[Usage]:
+        """As ``ports.WorkStore``."""
+        bindings = {"tokens": sorted(set(tokens)), "since": micro(since), "until": micro(until)}
+        return [Usage(*row) for row in await self._named(QUERIES["usage"], bindings)]
+
+    async def add_blob(self, number: int, chunk: bytes, at: datetime) -> None:
+        """As ``ports.WorkStore``."""
+
+        async def add(connection: Any) -> None:
+            if await one(connection, "add_blob", number, to_microseconds(at)) is None:
+                raise ValueError("the number of the blob is taken")
+            await run(connection, "add_chunk", number, 0, chunk)
+
+        await self._write(add)
+
+    async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
+        """As ``ports.WorkStore``."""
+
+        async def add(connection: Any) -> None:
+            if await one(connection, "add_chunk", number, place, chunk) is None:
+                raise swept()
+
+        await self._write(add)
+
+    async def read_blob(self, number: int, place: int) -> bytes | None:
+        """As ``ports.WorkStore``."""
+        row = await self._one("read_chunk", number, place)
+        return None if row is None else row[0]
+
+    async def sweep_blobs(self, before: datetime, limit: int) -> int:
+        """As ``ports.WorkStore``; without any to sweep it costs one look at an empty index, and no write."""
+        until = to_microseconds(before)
+        if not await self._value("has_unused", until):
+            return 0
+
+        async def sweep(connection: Any) -> int:
+            taken = 0
+            for (number,) in await rows(connection, "unused_blobs", until, BLOBS_LOOKED_AT):
+                taken += await connection.fetchval(QUERIES["delete_chunks"].sql, number, limit - taken)
+                if taken == limit:
+                    break
+                await run(connection, "delete_blob", number)
+            return taken
+
+        return await self._write(sweep)

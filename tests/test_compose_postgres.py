@@ -1,0 +1,287 @@
+"""An installation whose record is in PostgreSQL: init, serve by several nodes, verify, keys; and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import jobpass
+from jobpass import compose
+from jobpass.cli import exits
+from jobpass.errors import InvalidToken, KeyringError, SetupError
+from jobpass.settings import load
+from support.postgres import some_database
+
+PASSWORD = "correct-horse-battery-staple"
+CANARY = "s3cr3t-canary"
+
+
+@pytest.fixture
+def url(postgres_server):
+    with some_database(postgres_server) as made:
+        yield made
+
+
+@pytest.fixture
+def environ(tmp_path, url):
+    """What a node's processes get: the store with its password in the environment."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "JOBPASS_STORE": url,
+        "JOBPASS_DATA": str(tmp_path / "data"),
+    }
+
+
+def command(environ, *arguments, stdin=""):
+    return subprocess.run(
+        [sys.executable, "-m", "jobpass", *map(str, arguments)],
+        env=environ, input=stdin, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def init(environ, tmp_path):
+    (tmp_path / "password").write_text(PASSWORD)
+    done = command(environ, "init", "--admin-email", "op@x", "--admin-password-file", tmp_path / "password")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+class Node:
+    """A server process of its own data folder."""
+
+    def __init__(self, environ, folder, *arguments):
+        self.log = (folder.parent / f"{folder.name}.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "jobpass", "serve", "--data", str(folder), "--port", "0", "--json", *arguments],
+            env=environ, stdout=subprocess.PIPE, stderr=self.log, text=True,
+        )  # fmt: skip
+        line = self.process.stdout.readline()
+        assert line, self.said()
+        self.url = json.loads(line)["url"]
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=20)
+        self.log.close()
+        return self.process.returncode
+
+
+@pytest.fixture
+def nodes(environ, tmp_path):
+    """Starts nodes, each in a folder of its own with the same keyring."""
+    init(environ, tmp_path)
+    started = []
+
+    def start(name, *arguments, more=None):
+        folder = tmp_path / name
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copy(tmp_path / "data" / "keyring.json", folder)
+        started.append(Node(environ | (more or {}), folder, *arguments))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def client_of():
+    """Makes clients of nodes, logged in unless they have a token."""
+    made = []
+
+    def make(node, token=None):
+        made.append(jobpass.Client(node.url, token))
+        if token is None:
+            made[-1].login("op@x", PASSWORD)
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def pipeline_of(client):
+    members = {"id": "p", "name": "A pipeline", "components": [{"id": "c", "image": "i"}], "processing_levels": ["1"]}
+    return client.create_pipeline(members)["uuid"]
+
+
+def test_two_nodes_are_one_installation(nodes, environ, tmp_path, client_of):
+    left, right = client_of(nodes("data")), client_of(nodes("second"))
+    uuid = left.create_job(pipeline_of(left)).uuid
+    assert right.job(uuid).state == "CREATED"
+    right.send(uuid, "run")
+    left.send(uuid, "update", {"progress": 1}, idempotency_key="k")
+    right.send(uuid, "update", {"progress": 1}, idempotency_key="k")
+    assert [event.name for event in left.iter_history(uuid)] == ["create", "run", "update"]
+    assert right.verify(uuid).intact
+    assert left.ready().message == right.ready().message == "ready"
+    done = command(environ, "verify", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["jobs"], found["events"], found["broken"]) == (1, 3, [])
+
+
+def test_a_log_out_on_one_node_ends_the_token_on_the_other_within_a_second(nodes, client_of):
+    here, there = nodes("data"), nodes("second")
+    client = client_of(here)
+    other = client_of(there, client.token)
+    for _ in range(3):
+        assert other.me().email == "op@x"
+    token = client.token
+    client.logout()
+    ended, deadline = False, time.monotonic() + 1.0
+    while not ended and time.monotonic() < deadline:
+        try:
+            client_of(there, token).me()
+        except InvalidToken:
+            ended = True
+    assert ended
+
+
+def test_a_node_that_is_killed_leaves_the_rest_to_the_other(nodes, client_of):
+    here, there = nodes("data"), nodes("second")
+    left, right = client_of(here), client_of(there)
+    uuid = left.create_job(pipeline_of(left)).uuid
+    left.send(uuid, "run")
+    here.process.kill()
+    here.process.wait()
+    right.send(uuid, "update")
+    assert [event.sequence for event in right.iter_history(uuid)] == [1, 2, 3]
+
+
+def test_a_password_shows_nowhere(nodes, environ, url, tmp_path, client_of):
+    """The role of these tests needs none, so that any is right."""
+    parts = urlsplit(url)
+    user = parts.netloc.partition(":")[0].rpartition("@")[0] or parts.username
+    canary = parts._replace(netloc=f"{user}:{CANARY}@{parts.netloc.rpartition('@')[2]}").geturl()
+    node = nodes("data", "--log-level", "debug", more={"JOBPASS_STORE": canary})
+    client = client_of(node)
+    client.create_job(pipeline_of(client))
+    audit = [entry for entry in client.audit().entries if entry.name == "server.started"]
+    assert "***" in str(audit[0].data["settings"]["store"])
+    shown = command(environ | {"JOBPASS_STORE": canary}, "settings", "--json")
+    assert "***" in shown.stdout
+    command_line = Path(f"/proc/{node.process.pid}/cmdline").read_text()
+    assert CANARY not in shown.stdout + node.said() + str(audit) + command_line
+    assert CANARY not in repr(load({"JOBPASS_STORE": canary}))
+
+
+def test_a_password_in_an_argument_is_refused(environ, tmp_path):
+    environ.pop("JOBPASS_STORE")
+    done = command(environ, "init", "--store", f"postgresql://u:{CANARY}@127.0.0.1:1/d")
+    assert done.returncode == exits.SETUP
+    assert "PGPASSFILE" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_store_is_named_by_an_argument(environ, url, tmp_path):
+    parts = urlsplit(environ.pop("JOBPASS_STORE"))
+    bare = parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+    file = tmp_path / "passfile"
+    file.write_text(f"*:*:*:*:{parts.password}")
+    file.chmod(0o600)
+    environ["PGPASSFILE"] = str(file)
+    made = command(environ, "init", "--store", bare, "--json")
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["password"]
+    assert not (tmp_path / "data" / "jobpass.sqlite").exists()
+    for words in (("verify",), ("keys", "list"), ("keys", "rotate"), ("anchor",), ("export",)):
+        done = command(environ, *words, "--store", bare)
+        assert done.returncode == 0, (words, done.stderr)
+    assert "no Jobpass data" in command(environ, "verify").stderr
+
+
+def test_what_is_initialised_is_left_alone(environ, tmp_path):
+    init(environ, tmp_path)
+    other = environ | {"JOBPASS_DATA": str(tmp_path / "other")}
+    for again in (environ, other):
+        done = command(again, "init")
+        assert done.returncode == exits.SETUP
+        assert "initialised already" in done.stderr
+    assert not (tmp_path / "other" / "keyring.json").exists()
+
+
+def test_of_two_who_initialise_at_once_one_is_told(environ, tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "jobpass", "init", "--data", str(tmp_path / name)],
+            env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    ends = [(one.communicate(timeout=60), one.returncode) for one in started]
+    assert sorted(code for _, code in ends)[0] == 0, ends
+    assert sorted(code for _, code in ends)[1] != 0, ends
+
+
+async def test_a_database_without_accounts_or_with_another_keyring_is_not_served(url, tmp_path):
+    environ = {"JOBPASS_STORE": url}
+    folder, other = tmp_path / "data", tmp_path / "other"
+    with pytest.raises(KeyringError):
+        async with compose.open_authority(folder, environ=environ):
+            pass
+    await compose.init_data(folder, "op@x", PASSWORD, environ=environ)
+    async with compose.open_authority(folder, environ=environ) as authority:
+        await authority.check()
+    other.mkdir()
+    with pytest.raises(KeyringError, match="no keyring"):
+        async with compose.open_authority(other, environ=environ):
+            pass
+    await compose.init_data(tmp_path / "file", "op@x", PASSWORD, environ={})
+    shutil.copy(tmp_path / "file" / "keyring.json", other)
+    with pytest.raises(KeyringError, match="another keyring"):
+        async with compose.open_authority(other, environ=environ):
+            pass
+
+
+async def test_what_only_a_file_has_is_refused_with_the_way_to_do_it(url, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOBPASS_STORE", url)
+    await compose.init_data(tmp_path / "data", "op@x", PASSWORD)
+    with pytest.raises(SetupError, match="pg_dump"):
+        await compose.back_up(tmp_path / "data", tmp_path / "copy")
+    with pytest.raises(SetupError, match="pg_restore"):
+        await compose.restore(tmp_path / "data", tmp_path / "copy", rotate=False)
+    with pytest.raises(SetupError, match="file of its own"):
+        jobpass.open(f"sqlite://{tmp_path / 'data'}", secret="a-secret-of-some-length-9x7")
+
+
+def test_a_client_in_process_works_on_the_folders_database(url, tmp_path):
+    environ = {"JOBPASS_STORE": url}
+    asyncio.run(compose.init_data(tmp_path / "data", "op@x", PASSWORD, environ=environ))
+    with jobpass.open(f"sqlite://{tmp_path / 'data'}", environ=environ) as client:
+        client.login("op@x", PASSWORD)
+        uuid = client.create_job(pipeline_of(client)).uuid
+        client.send(uuid, "run")
+        for _ in range(20):
+            client.send(uuid, "update")
+        assert client.job(uuid).last_event == "update"
+        assert len(list(client.iter_history(uuid))) == 22
+
+
+def test_without_the_driver_it_is_told_what_to_install(tmp_path):
+    code = (
+        "import sys, asyncio; sys.modules['asyncpg'] = None\n"
+        "from jobpass.compose.stores import open_store\n"
+        "try: asyncio.run(open_store('postgresql://u@127.0.0.1:1/d'))\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("SetupError"), done.stderr
+    assert "jobpass[postgres]" in done.stdout
