@@ -39,7 +39,7 @@ def python_of(version: str) -> Path:
     return found
 
 
-class Raised(Exception):  # noqa: N818 - what the client raised, not what went wrong here
+class Raised(Exception):
     """What the client raised: the name of its class and its text."""
 
     def __init__(self, kind: str, text: str) -> None:

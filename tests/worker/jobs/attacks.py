@@ -214,7 +214,7 @@ def crash(payload: Any, report: Report) -> Any:
     ctypes.string_at(0)
 
 
-class Unspeakable(Exception):  # noqa: N818
+class Unspeakable(Exception):
     def __str__(self) -> str:
         raise RuntimeError("again")
 
