@@ -65,7 +65,7 @@ async def test_many_jobs_in_any_order_from_two_nodes_never_wait_for_each_other(p
 
 
 def _url(store):
-    return store._lane._connector.place.url
+    return store._lanes[0]._connector.place.url
 
 
 async def test_of_two_nodes_one_wins_a_transition(postgres, other, kit):

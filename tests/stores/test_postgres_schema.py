@@ -289,7 +289,7 @@ async def test_a_wrong_password_is_told_and_shown_nowhere(sealed, caplog):
 async def test_tls_is_used_and_its_certificate_checked(secured, tmp_path):
     url = _sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=secured.folder / "server.crt")
     store = await PostgresStore.open(url)
-    connection = await store._lane.enter()
+    connection = await store._lanes[0].enter()
     row = await connection.fetchrow("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     assert row[0]
     assert row[1].startswith("TLSv1.")

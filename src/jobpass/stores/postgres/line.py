@@ -27,11 +27,12 @@ class Line:
 
     ``keys`` are the events that stand under the keys of the calls, None if that was not looked at: then a call with a
     key is judged as if nothing stood there, and only written if that is so.
+    Once judged, ``writes`` tells whether anything changes, ``is_plain`` whether that is events and progress only.
     """
 
     __slots__ = (
-        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "keys", "place", "row",
-        "uncertain", "uuid",
+        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "is_plain", "keys", "place",
+        "row", "uncertain", "uuid", "writes",
     )  # fmt: skip
 
     def __init__(self, uuid: str, place: int) -> None:
@@ -57,6 +58,7 @@ class Line:
                 self.uncertain = True
             if type(answer) is Change and error is None:
                 self._take(answer, pending)
+        self._weigh()
         if not self.writes:
             self.uncertain = True  # nothing will show whether the row was still the same
 
@@ -97,20 +99,14 @@ class Line:
             if event.key is not None:
                 pending[event.key] = event
 
-    @property
-    def writes(self) -> bool:
-        """Whether anything changes."""
-        if self.created or self.deleted or self.events:
-            return True
-        return self.row is not None and self.current is not self.row.job
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether events and the progress of the row are all that changes."""
+    def _weigh(self) -> None:
+        """Tell whether anything changes, and whether events and the progress of the row are all that does."""
         row, current = self.row, self.current
         if row is None or current is None or self.created or self.deleted:
-            return False
-        return same_but_progress(row.job, current)
+            self.writes, self.is_plain = self.created or self.deleted, False
+        else:
+            self.writes = bool(self.events) or current is not row.job
+            self.is_plain = same_but_progress(row.job, current)
 
     def row_after(self, number: int | None = None) -> Row | None:
         """The row once this is written; ``number`` is that of a job that was made."""

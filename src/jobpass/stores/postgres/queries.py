@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+from jobpass.stores.postgres.codecs import SPLIT
+
 _HEADING: Final = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
@@ -65,4 +67,18 @@ def _read_migrations() -> tuple[Migration, ...]:
 TEXTS: Final = _read_texts()
 """Each query as it is written, by its name."""
 QUERIES: Final = {name: compiled(text) for name, text in TEXTS.items()}
+JOINED: Final = frozenset(
+    {"keys", "e_uuids", "e_names", "e_states", "e_credentials", "e_keys", "e_kids", "last_events", "states"}
+)
+"""Arrays of texts in ``write``."""
+
+
+def _write() -> Query:
+    text = TEXTS["write"]
+    for name in JOINED:
+        text = text.replace(f"{{{name}}}", SPLIT.replace("{name}", name))
+    return compiled(text)
+
+
+WRITE: Final = _write()
 MIGRATIONS: Final = _read_migrations()
