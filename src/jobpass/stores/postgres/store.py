@@ -1,8 +1,8 @@
 """The store of several nodes: one database of PostgreSQL 14 or later, which all of them write.
 
-A node has two *lanes*, connections that write group after group (``batch.py``), each for its share of the jobs: load
-what is not in the cache, judge in order of arrival, and one statement moves each job whose version is still the one
-that was judged and adds its events. Jobs that another node has moved meanwhile are loaded and judged again, for
+A node has one *lane*, or more: connections that write group after group (``batch.py``), each for its share of the
+jobs: load what is not in the cache, judge in order of arrival, and one statement moves each job whose version is still
+the one that was judged and adds its events. Jobs that another node has moved meanwhile are loaded and judged again, for
 ``BUSY_SECONDS`` at most. What is rare (a job made, rewritten or deleted, and all other writes) is done in one
 transaction with the group. A refusal and a replay count only when they were judged on what the database has now; a
 change proves it by the version.
@@ -48,8 +48,6 @@ from jobpass.stores.postgres.writer import Writer
 from jobpass.stores.rules import closed, held, read_cursor
 from jobpass.stores.sqlite.rows import details_from, event_from, job_from, pipeline_from, pipeline_row
 
-LANES: Final = 2
-"""Connections of a node that write: while the server works on one's group, the node works on the other's."""
 LANE_SECONDS: Final = 60.0
 """How often a node says that its lane is in use."""
 
@@ -89,13 +87,17 @@ class PostgresStore(Sessions, AdminKeys, AuditChains, Webhooks, Imports, Files):
                 raise
 
         pool = await persist(begin, lambda error: unavailable(error, "be opened"))
-        return cls(pool, [Lane(connector, secrets.token_hex(16)) for _ in range(LANES)], watch, sessions)
+        return cls(
+            pool, [Lane(connector, secrets.token_hex(16)) for _ in range(connector.place.lanes)], watch, sessions
+        )
 
     async def apply(
         self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
     ) -> Change | Replayed:
         """As ``ports.JobStore``."""
-        batch = self._batches[hash(uuid) % LANES]  # the same for all calls of one job, which keep their order
+        batch = self._batches[
+            hash(uuid) % len(self._batches)
+        ]  # the same for all calls of one job, which keep their order
         return await batch.submit(Apply(uuid, judge, key, apart))  # type: ignore[no-any-return]
 
     async def find_job(self, uuid: str) -> Job | None:
