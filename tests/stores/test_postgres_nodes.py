@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from jobpass.errors import Conflict, JobExists
 from jobpass.records import Change, Credential, Replayed
+from jobpass.stores.postgres import PostgresStore
 from support.postgres import sql
 
 
@@ -56,7 +57,26 @@ async def test_many_jobs_in_any_order_from_two_nodes_never_wait_for_each_other(p
 
 
 def _url(store):
-    return store._lane._connector.place.url
+    return store._lanes[0]._connector.place.url
+
+
+async def test_several_lanes_keep_the_order_of_each_job(postgres, postgres_url, kit):
+    store = await PostgresStore.open(f"{postgres_url}?lanes=3")
+    names = [f"job-{n}" for n in range(30)]
+    await asyncio.gather(*(store.apply(name, kit.create(name)) for name in names))
+    told = {name: [] for name in names}
+
+    async def send(name, n):
+        told[name].append((await store.apply(name, kit.send(data=b"%d" % n))).event)
+
+    await asyncio.gather(*(send(name, n) for n in range(20) for name in names), store.put_pipeline(kit.pipeline()))
+    assert {writer._lane.name for writer in store._writers if writer._cache} == {lane.name for lane in store._lanes}
+    for name in names:
+        history = await postgres.history(name, 1, 99)
+        assert history == told[name]
+        assert [int(event.data) for event in history] == list(range(20))
+    await store.close()
+    assert await sql(postgres_url, f"SELECT id FROM jobpass.lane WHERE id = '{store._lanes[1].name}'") == [[]]
 
 
 async def test_of_two_nodes_one_wins_a_transition(postgres, other, kit):

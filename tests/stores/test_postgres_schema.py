@@ -199,7 +199,7 @@ def test_a_password_in_a_url_is_masked(url, shown):
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://", "mysql://h/d", "h/d", "", "postgresql://u@h/d?pool_size=0", "postgresql://u@h/d?pool_size=x",
+        "postgresql://", "mysql://h/d", "h/d", "", "postgresql://u@h/d?pool_size=0", "postgresql://u@h/d?pool_size=x", "postgresql://u@h/d?lanes=0",
         "postgresql://u@h/d?statement_seconds=0", "postgresql://u@h/d?schema=Drop%20table", "postgresql://u@h/d?x",
         f"postgresql://u:{SECRET}@h:port/d", f"postgresql://u:{SECRET}@h/d?sslmode=perhaps",
     ],
@@ -289,7 +289,7 @@ async def test_a_wrong_password_is_told_and_shown_nowhere(sealed, caplog):
 async def test_tls_is_used_and_its_certificate_checked(secured, tmp_path):
     url = _sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=secured.folder / "server.crt")
     store = await PostgresStore.open(url)
-    connection = await store._lane.enter()
+    connection = await store._lanes[0].enter()
     row = await connection.fetchrow("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     assert row[0]
     assert row[1].startswith("TLSv1.")

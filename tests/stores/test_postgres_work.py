@@ -9,6 +9,7 @@ import pytest
 
 from jobpass.errors import Conflict, LimitExceeded
 from jobpass.records import Credential, Load, Profile
+from jobpass.stores.postgres import PostgresStore
 from jobpass.stores.postgres.queries import QUERIES
 
 
@@ -165,3 +166,22 @@ async def test_a_million_that_wait_are_not_sorted_for_one_lease(postgres):
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
     assert "Sort" not in plan, plan
     assert "work_waiting" in plan
+
+
+async def test_what_a_job_names_may_come_in_the_same_tick_on_every_lane(postgres, postgres_url, kit):
+    store = await PostgresStore.open(postgres_url + ("&" if "?" in postgres_url else "?") + "lanes=3")
+
+    async def send(n):
+        uuid = f"j{n}"
+        answers = await asyncio.gather(
+            store.add_blob(n + 1, b"{}", kit.AT), store.apply(uuid, kit.submit(uuid, n + 1, owner=1))
+        )
+        return answers[1].after
+
+    try:
+        await store.add_principal("a@b", "author", "h", kit.AT, Profile(max_concurrent_jobs=99))
+        assert len(await asyncio.gather(*(send(n) for n in range(30)))) == 30
+        changes = await asyncio.gather(*(store.apply_next(["sim:a"], kit.lease()) for _ in range(31)))
+        assert len({change.after.uuid for change in changes if change is not None}) == 30
+    finally:
+        await store.close()

@@ -149,7 +149,7 @@ class Works(Part):
         self._check_open()
         named = {blob.number for _, _, work in self._works() for blob in (work.payload, work.results) if blob}
         swept_now = 0
-        for number, blob in list(self._blobs.items()):
+        for number, blob in sorted(self._blobs.items(), key=lambda item: (item[1].made_at, item[0])):
             if number in named or blob.made_at >= before:
                 continue
             taken = blob.chunks[: limit - swept_now]

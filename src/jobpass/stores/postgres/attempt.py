@@ -12,11 +12,11 @@ from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.line import Line, Row, lines_of
 from jobpass.stores.postgres.making import delete_lines, insert_lines, refuse_neighbours, rewrite_lines
 from jobpass.stores.postgres.placing import refuse_work
-from jobpass.stores.postgres.queries import QUERIES
+from jobpass.stores.postgres.queries import QUERIES, WRITE, WRITE_WORK, Query
 from jobpass.stores.postgres.queue import Queue
-from jobpass.stores.postgres.rows import group_row, loaded_from
+from jobpass.stores.postgres.rows import group_row, loaded_from, one_row, work_row
 
-_WRITE = QUERIES["write"]
+_ONE = QUERIES["write_one"]
 
 
 class Attempt:
@@ -62,6 +62,8 @@ class Attempt:
             return await self._transact(lane, connection, plain, others)
         if not plain:
             return []
+        if len(plain) == 1 and len(plain[0].events) == 1 and not plain[0].moves_work:
+            return await self._move(lane, connection, _ONE, one_row(plain[0]))
         return await self._finish(lane, connection, plain, [])
 
     def settle(self, missed: list[int]) -> list[Apply | Statement]:
@@ -86,10 +88,16 @@ class Attempt:
         return [topic for line in changed for topic in line.topics()]
 
     async def _finish(self, lane: Lane, connection: Any, plain: list[Line], missed: list[int]) -> list[int] | None:
-        bindings: dict[str, Any] = group_row(plain)
+        bindings = group_row(plain) | {"missed": missed}
+        if any(line.moves_work for line in plain):
+            return await self._move(lane, connection, WRITE_WORK, bindings | work_row(plain))
+        return await self._move(lane, connection, WRITE, bindings)
+
+    async def _move(self, lane: Lane, connection: Any, query: Query, bindings: dict[str, Any]) -> list[int] | None:
+        """Write the plain lines and move the lane on; from here on it is not certain what stands."""
+        bound = query.bound(bindings | {"lane": lane.name, "previous": lane.number, "number": lane.number + 1})
         self.number = lane.number + 1
-        bindings |= {"lane": lane.name, "previous": lane.number, "number": self.number, "missed": missed}
-        found: list[int] | None = await connection.fetchval(_WRITE.sql, *_WRITE.bound(bindings))
+        found: list[int] | None = await connection.fetchval(query.sql, *bound)
         return found
 
     async def _transact(self, lane: Lane, connection: Any, plain: list[Line], others: list[Line]) -> list[int] | None:

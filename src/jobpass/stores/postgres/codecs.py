@@ -9,6 +9,12 @@ The driver packs and unpacks single texts by itself, once it was told (``databas
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+_BETWEEN: Final = "\x012"
+_NOTHING: Final = "\x013"
+SPLIT: Final = "string_to_array(:{name}::varchar, E'\\x012', E'\\x013')"
+"""The array of a parameter that is ``joined``, in SQL; not of the type text, which the driver would pack once more."""
 
 
 def packed(text: str) -> str:
@@ -21,6 +27,11 @@ def packed(text: str) -> str:
 def packed_all(texts: Iterable[str | None]) -> list[str | None]:
     """An array of texts as it lies in the database."""
     return [text if text is None or text.isprintable() else packed(text) for text in texts]
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """Two or more texts in one, which ``SPLIT`` takes apart again: the driver needs five times as long for an array."""
+    return _BETWEEN.join([_NOTHING if text is None else text if text.isprintable() else packed(text) for text in texts])
 
 
 def unpacked(text: str) -> str:

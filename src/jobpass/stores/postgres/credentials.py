@@ -56,8 +56,8 @@ _PLACE: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,18})", re.ASCI
 class Credentials(Part):
     """The credentials of ``ports.AccountStore`` but for ``find_session``."""
 
-    def __init__(self, pool: Any, writer: Any) -> None:
-        super().__init__(pool, writer)
+    def __init__(self, pool: Any, writers: Any) -> None:
+        super().__init__(pool, writers)
         self._last_numbers: dict[tuple[int, str, str], int] = {}
 
     async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:

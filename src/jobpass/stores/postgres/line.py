@@ -27,11 +27,12 @@ class Line:
 
     ``keys`` are the events that stand under the keys of the calls, None if that was not looked at: then a call with a
     key is judged as if nothing stood there, and only written if that is so.
+    Once judged, ``writes`` tells whether anything changes, ``is_plain`` whether that is events and progress only.
     """
 
     __slots__ = (
-        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "keys", "place", "refusals",
-        "row", "uncertain", "uuid",
+        "answers", "apart", "calls", "created", "current", "deleted", "details", "events", "is_plain", "keys", "place",
+        "refusals", "row", "uncertain", "uuid", "writes",
     )  # fmt: skip
 
     def __init__(self, uuid: str, place: int) -> None:
@@ -58,6 +59,7 @@ class Line:
                 self.uncertain = True
             if type(answer) is Change and error is None:
                 self._take(answer, pending)
+        self._weigh()
         if not self.writes:
             self.uncertain = True  # nothing will show whether the row was still the same
 
@@ -96,29 +98,19 @@ class Line:
             if event.key is not None:
                 pending[event.key] = event
 
-    @property
-    def writes(self) -> bool:
-        """Whether anything changes."""
-        if self.created or self.deleted or self.events:
-            return True
-        return self.row is not None and self.current is not self.row.job
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether events and the progress of the row are all that changes; new blobs are looked for otherwise."""
+    def _weigh(self) -> None:
+        """Tell whether anything changes, and whether events and the progress of the row are all that does."""
         row, current = self.row, self.current
         if row is None or current is None or self.created or self.deleted:
-            return False
-        return same_but_progress(row.job, current) and not self.names_blobs
+            self.writes, self.is_plain = self.created or self.deleted, False
+        else:
+            self.writes = bool(self.events) or current is not row.job
+            self.is_plain = same_but_progress(row.job, current) and not _names_blobs(row.job, current)
 
     @property
-    def names_blobs(self) -> bool:
-        """Whether the work has other results than before; what is made has other blobs anyway."""
-        row, current = self.row, self.current
-        if row is None or row.job.work is None or current is None or current.work is None:
-            return False
-        old, new = row.job.work, current.work
-        return old is not new and (old.results, old.payload) != (new.results, new.payload)
+    def moves_work(self) -> bool:
+        """Whether the work of a job that stands changes."""
+        return self.row is not None and self.current is not None and self.current.work is not self.row.job.work
 
     def changes(self) -> list[tuple[Apply, Change]]:
         """The changes that the calls make, in order."""
@@ -152,6 +144,14 @@ class Line:
         """Give the calls their answers."""
         for call, (answer, error) in zip(self.calls, self.answers, strict=True):
             call.result, call.error = answer, error
+
+
+def _names_blobs(old: Job, new: Job) -> bool:
+    """Whether the work names other blobs than before, which are to be looked for."""
+    before, after = old.work, new.work
+    if before is None or after is None or before is after:
+        return False
+    return (before.results, before.payload) != (after.results, after.payload)
 
 
 def lines_of(calls: Collection[Any]) -> list[Line]:

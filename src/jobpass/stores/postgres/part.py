@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jobpass.errors import StoreUnavailable
@@ -22,15 +22,18 @@ T = TypeVar("T")
 class Part:
     """The base of each part. Writes go through the batch; reads see what is committed."""
 
-    def __init__(self, pool: Any, writer: Writer) -> None:
+    def __init__(self, pool: Any, writers: Sequence[Writer]) -> None:
         self._pool = pool
-        self._writer = writer
-        self._batch: Batch[Apply | Statement] = Batch(writer.write)
+        self._writers = writers
+        self._batches: list[Batch[Apply | Statement]] = [Batch(writer.write) for writer in writers]
         self._closed = False
 
     async def _write(self, work: Callable[[Any], Awaitable[T]], *counters: str, changes_sessions: bool = False) -> T:
-        """What ``work`` answers, once it is committed; it takes numbers of these counters only."""
-        return await self._batch.submit(Statement(work, counters, changes_sessions))  # type: ignore[no-any-return]
+        """What ``work`` answers, once it is committed; it takes numbers of these counters only.
+
+        All of these go through one lane, in their order.
+        """
+        return await self._batches[0].submit(Statement(work, counters, changes_sessions))  # type: ignore[no-any-return]
 
     async def _rows(self, query: Query, *bindings: Any) -> list[Row]:
         if self._closed:

@@ -10,7 +10,10 @@ from jobpass.errors import SetupError
 from jobpass.urls import POSTGRES, masked
 
 POOL_SIZE: Final = 10
-"""Connections of a node that read; one more writes, and one follows what other nodes do."""
+"""Connections of a node that read; more of them write (``LANES``), and one follows what other nodes do."""
+LANES: Final = 1
+"""Connections of a node that write. Two spare each other the way to a database that is far away; on the same machine
+they only make the groups smaller."""
 STATEMENT_SECONDS: Final = 30.0
 """How long a statement may take, unless the URL has ``statement_seconds``."""
 
@@ -24,6 +27,7 @@ class Place(NamedTuple):
     shown: str
     schema: str
     pool_size: int
+    lanes: int
     statement_seconds: float
 
     def __repr__(self) -> str:
@@ -33,7 +37,8 @@ class Place(NamedTuple):
 def read_place(url: str) -> Place:
     """The database that a URL names; ``SetupError``, which shows no password, for one that names none.
 
-    ``schema``, ``pool_size`` and ``statement_seconds`` are Jobpass's own; all else is for the driver, as libpq has it.
+    ``schema``, ``pool_size``, ``lanes`` and ``statement_seconds`` are Jobpass's own; all else is for the driver, as
+    libpq has it.
     """
     shown = masked(url)
     try:
@@ -47,9 +52,10 @@ def read_place(url: str) -> Place:
     if not _SCHEMA.fullmatch(schema):
         raise SetupError(f"The store {shown}: schema must be a plain name in lower case.")
     pool = _number(members, "pool_size", POOL_SIZE, 1, 1000, shown)
+    lanes = _number(members, "lanes", LANES, 1, 16, shown)
     seconds = _number(members, "statement_seconds", STATEMENT_SECONDS, 1, 3600, shown)
     driven = urlunsplit(parts._replace(query=urlencode(members)))
-    return Place(driven, shown, schema, int(pool), seconds)
+    return Place(driven, shown, schema, int(pool), int(lanes), seconds)
 
 
 def _number(members: dict[str, Any], name: str, default: float, least: int, most: int, shown: str) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+from jobpass.stores.postgres.codecs import SPLIT
+
 _HEADING: Final = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
@@ -65,4 +67,42 @@ def _read_migrations() -> tuple[Migration, ...]:
 TEXTS: Final = _read_texts()
 """Each query as it is written, by its name."""
 QUERIES: Final = {name: compiled(text) for name, text in TEXTS.items()}
+JOINED: Final = frozenset(
+    {
+        "keys",
+        "e_uuids",
+        "e_names",
+        "e_states",
+        "e_credentials",
+        "e_keys",
+        "e_kids",
+        "e_addresses",
+        "last_events",
+        "states",
+        "w_states",
+    }
+)
+"""Arrays of texts in ``write``."""
+
+
+_WORK: Final = {
+    "work_set": ", work = coalesce(new.work, job.work)",
+    "work_array": ", :works::bytea[]",
+    "work_column": ", work",
+    "write_queued": TEXTS["write_queued"],
+}
+
+
+def _write(parts: Mapping[str, str]) -> Query:
+    text = TEXTS["write"]
+    for name in _WORK:
+        text = text.replace(f"{{{name}}}", parts.get(name, ""))
+    for name in JOINED:
+        text = text.replace(f"{{{name}}}", SPLIT.replace("{name}", name))
+    return compiled(text)
+
+
+WRITE: Final = _write({})
+WRITE_WORK: Final = _write(_WORK)
+"""The same where the work of a job changes."""
 MIGRATIONS: Final = _read_migrations()

@@ -14,46 +14,73 @@ SELECT wanted.place, job.id, version, job.uuid, lifecycle, job.state, last_event
   JOIN job ON job.uuid = wanted.uuid
   LEFT JOIN event ON event.job = job.id AND event.key = wanted.sought
 
--- write: a group: moves the jobs whose version is as it was judged and under none of whose keys an event stands, with
--- their places in the queue, adds their events, notes which were not moved; nothing at all if the lane is not at the number before. Answers the places
--- of those that were not moved, or no row.
+-- write: a group: moves the jobs whose version is as it was judged and under none of whose keys an event stands, adds
+-- their events, notes which were not moved; nothing at all if the lane is not at the number before. Answers the places
+-- of those that were not moved, or no row. The texts of an array come joined, as codecs.py has it. What queries.py puts
+-- in where work changes is the work itself, and write_queued.
 WITH gate AS MATERIALIZED (
     SELECT 1 FROM lane WHERE id = :lane AND number = :previous FOR UPDATE
 ), taken AS MATERIALIZED (
-    SELECT asked.place FROM unnest(:key_places::bigint[], :key_jobs::bigint[], :keys::text[]) AS asked (place, job, key)
+    SELECT asked.place FROM unnest(:key_places::bigint[], :key_jobs::bigint[], {keys}) AS asked (place, job, key)
       JOIN event ON event.job = asked.job AND event.key = asked.key
 ), moved AS (
     UPDATE job SET version = job.version + 1, last_event = new.last_event, sequence = new.sequence, head = new.head,
-                   updated_at = new.updated_at, state = new.state, work = coalesce(new.work, job.work)
-      FROM unnest(:places::bigint[], :ids::bigint[], :versions::bigint[], :last_events::text[], :sequences::bigint[],
-                  :heads::bytea[], :updated::bigint[], :states::text[], :works::bytea[])
-           AS new (place, id, version, last_event, sequence, head, updated_at, state, work)
+                   updated_at = new.updated_at, state = new.state{work_set}
+      FROM unnest(:places::bigint[], :ids::bigint[], :versions::bigint[], {last_events}, :sequences::bigint[],
+                  :heads::bytea[], :updated::bigint[], {states}{work_array})
+           AS new (place, id, version, last_event, sequence, head, updated_at, state{work_column})
      WHERE job.id = new.id AND job.version = new.version AND EXISTS (SELECT 1 FROM gate)
        AND new.place NOT IN (SELECT place FROM taken)
-    RETURNING new.place, job.id, job.uuid, job.pipeline_uuid
+    RETURNING new.place, job.id
 ), added AS (
     INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
-    SELECT entry.* FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[], :e_uuids::text[], :e_names::text[],
-                               :e_data::bytea[], :e_at::bigint[], :e_states::text[], :e_credentials::text[],
-                               :e_keys::text[], :e_kids::text[], :e_links::bytea[], :e_addresses::text[])
+    SELECT entry.* FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[], {e_uuids}, {e_names}, :e_data::bytea[],
+                               :e_at::bigint[], {e_states}, {e_credentials}, {e_keys}, {e_kids}, :e_links::bytea[],
+                               {e_addresses})
            AS entry (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
      WHERE (entry.job IN (SELECT id FROM moved)) IS TRUE -- so it is hashed, and not joined line by line
-    RETURNING job, sequence
-), queued AS (
-    UPDATE work SET state = new.state, seconds = new.seconds, leased_until = new.leased_until
-      FROM unnest(:w_jobs::bigint[], :w_states::text[], :w_seconds::bigint[], :w_leases::bigint[])
-           AS new (job, state, seconds, leased_until)
-     WHERE work.job = new.job AND (new.job IN (SELECT id FROM moved)) IS TRUE
-), told AS (
+){write_queued}, told AS (
     INSERT INTO news (job, sequence)
-    SELECT added.job, added.sequence FROM added JOIN moved ON moved.id = added.job
-     WHERE EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL)
-       AND (EXISTS (SELECT 1 FROM webhook WHERE webhook.job_uuid = moved.uuid AND disabled_at IS NULL)
-         OR EXISTS (SELECT 1 FROM webhook WHERE webhook.pipeline_uuid = moved.pipeline_uuid AND disabled_at IS NULL))
-     ORDER BY added.job, added.sequence
+    SELECT entry.job, entry.sequence FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[]) AS entry (job, sequence)
+      JOIN job ON job.id = entry.job
+     WHERE EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL) AND (entry.job IN (SELECT id FROM moved)) IS TRUE
+       AND (EXISTS (SELECT 1 FROM webhook WHERE webhook.job_uuid = job.uuid AND disabled_at IS NULL)
+         OR EXISTS (SELECT 1 FROM webhook WHERE webhook.pipeline_uuid = job.pipeline_uuid AND disabled_at IS NULL))
+     ORDER BY entry.job, entry.sequence
 )
 UPDATE lane SET number = :number, written = :number, missed = :missed::bigint[] || ARRAY(
            SELECT place FROM unnest(:places::bigint[]) AS asked (place) WHERE place NOT IN (SELECT place FROM moved))
+ WHERE id = :lane AND number = :previous AND EXISTS (SELECT 1 FROM gate) RETURNING missed
+
+-- write_queued: a part of write: the places in the queue of those that were moved
+, queued AS (
+    UPDATE work SET state = new.state, seconds = new.seconds, leased_until = new.leased_until
+      FROM unnest(:w_jobs::bigint[], {w_states}, :w_seconds::bigint[], :w_leases::bigint[])
+           AS new (job, state, seconds, leased_until)
+     WHERE work.job = new.job AND (new.job IN (SELECT id FROM moved)) IS TRUE
+)
+
+-- write_one: the same for a group of one event that changes no work, without what only many need
+WITH gate AS MATERIALIZED (
+    SELECT 1 FROM lane WHERE id = :lane AND number = :previous FOR UPDATE
+), moved AS (
+    UPDATE job SET version = version + 1, last_event = :last_event, sequence = :sequence, head = :head,
+                   updated_at = :updated, state = :state
+     WHERE id = :job AND version = :version AND EXISTS (SELECT 1 FROM gate)
+       AND (:key::text IS NULL OR NOT EXISTS (SELECT 1 FROM event WHERE event.job = :job AND event.key = :key))
+    RETURNING id, uuid, pipeline_uuid
+), added AS (
+    INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
+    SELECT id, :e_sequence, :e_uuid, :e_name, :e_data, :e_at, :e_state, :e_credential, :key, :e_kid, :e_link, :e_address
+      FROM moved
+), told AS (
+    INSERT INTO news (job, sequence)
+    SELECT id, :e_sequence FROM moved
+     WHERE EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL
+                      AND (webhook.job_uuid = moved.uuid OR webhook.pipeline_uuid = moved.pipeline_uuid))
+)
+UPDATE lane SET number = :number, written = :number,
+       missed = CASE WHEN EXISTS (SELECT 1 FROM moved) THEN '{}'::bigint[] ELSE ARRAY[:place::bigint] END
  WHERE id = :lane AND number = :previous AND EXISTS (SELECT 1 FROM gate) RETURNING missed
 
 -- enter_lane: the row of a connection that writes, after which nothing that was sent before can stand that does not
@@ -230,7 +257,8 @@ SELECT chunk FROM blob_chunk WHERE blob = $1 AND place = $2
 SELECT EXISTS (SELECT 1 FROM blob WHERE uses = 0 AND made_at < $1)
 
 -- unused_blobs: the same, which nobody else is at; nobody uses them then
-SELECT number FROM blob WHERE uses = 0 AND made_at < $1 ORDER BY made_at LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT number FROM blob WHERE uses = 0 AND made_at < $1 ORDER BY made_at, number LIMIT $2
+   FOR UPDATE SKIP LOCKED
 
 -- delete_chunks: some chunks of a blob; answers how many these were
 WITH gone AS (

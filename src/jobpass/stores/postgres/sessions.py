@@ -70,8 +70,8 @@ class SessionCache:
 class Sessions(Accounts, Credentials):
     """The rest of ``ports.AccountStore``."""
 
-    def __init__(self, pool: Any, writer: Any, sessions: SessionCache) -> None:
-        super().__init__(pool, writer)
+    def __init__(self, pool: Any, writers: Any, sessions: SessionCache) -> None:
+        super().__init__(pool, writers)
         self._sessions = sessions
 
     async def find_session(self, credential_id: str) -> Session | None:

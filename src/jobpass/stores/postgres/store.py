@@ -1,10 +1,11 @@
 """The store of several nodes: one database of PostgreSQL 14 or later, which all of them write.
 
-A node has one *lane*, a connection that writes group after group (``batch.py``): load what is not in the cache, judge
-in order of arrival, and one statement moves each job whose version is still the one that was judged and adds its
-events. Jobs that another node has moved meanwhile are loaded and judged again, for ``BUSY_SECONDS`` at most. What is
-rare (a job made, rewritten or deleted, and all other writes) is done in one transaction with the group. A refusal and a
-replay count only when they were judged on what the database has now; a change proves it by the version.
+A node has one *lane*, or more: connections that write group after group (``batch.py``), each for its share of the
+jobs: load what is not in the cache, judge in order of arrival, and one statement moves each job whose version is still
+the one that was judged and adds its events. Jobs that another node has moved meanwhile are loaded and judged again, for
+``BUSY_SECONDS`` at most. What is rare (a job made, rewritten or deleted, and all other writes) is done in one
+transaction with the group. A refusal and a replay count only when they were judged on what the database has now; a
+change proves it by the version.
 
 Whether a group stands whose answer was lost (a dead connection, a fail-over) the lane's row tells, which each group
 moves on in its own transaction: see ``lane.py``. So nothing is written twice, and nothing that was answered is lost as
@@ -62,9 +63,9 @@ _FILTERS: Final = {
 class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
     """All of ``ports.Store``: here the jobs, and the upkeep. Belongs to the event loop that it was opened in."""
 
-    def __init__(self, pool: Any, lane: Lane, watch: Watch, sessions: SessionCache) -> None:
-        super().__init__(pool, Writer(lane, self._told), sessions)
-        self._lane = lane
+    def __init__(self, pool: Any, lanes: list[Lane], watch: Watch, sessions: SessionCache) -> None:
+        super().__init__(pool, [Writer(lane, self._told) for lane in lanes], sessions)
+        self._lanes = lanes
         self._watch = watch
         self._tended_at = time.monotonic()
 
@@ -88,13 +89,18 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
                 raise
 
         pool = await persist(begin, lambda error: unavailable(error, "be opened"))
-        return cls(pool, Lane(connector, secrets.token_hex(16)), watch, sessions)
+        return cls(
+            pool, [Lane(connector, secrets.token_hex(16)) for _ in range(connector.place.lanes)], watch, sessions
+        )
 
     async def apply(
         self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
     ) -> Change | Replayed:
         """As ``ports.JobStore``."""
-        return await self._batch.submit(Apply(uuid, judge, key, apart))  # type: ignore[no-any-return]
+        batch = self._batches[hash(uuid) % len(self._batches)]  # one for all calls of a job: they keep their order
+        if batch is not self._batches[0]:
+            await self._kept()
+        return await batch.submit(Apply(uuid, judge, key, apart))  # type: ignore[no-any-return]
 
     async def find_job(self, uuid: str) -> Job | None:
         """As ``ports.JobStore``."""
@@ -203,15 +209,16 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         await self._sweep_orphans()
         if time.monotonic() - self._tended_at > LANE_SECONDS:
             self._tended_at = time.monotonic()
-            await self._write(lambda connection: run(connection, "tend_lanes", [self._lane.name]))
+            await self._write(lambda connection: run(connection, "tend_lanes", [lane.name for lane in self._lanes]))
 
     async def close(self) -> None:
         """As ``ports.Store``."""
         if self._closed:
             return
         self._closed = True
-        await self._batch.close()
-        await self._writer.close()
+        for batch, writer in zip(self._batches, self._writers, strict=True):
+            await batch.close()
+            await writer.close()
         await self._watch.stop()
         self._pool.terminate()
 

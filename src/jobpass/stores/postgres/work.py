@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.ports import Judge
 from jobpass.records import Change, Job, Load, Page, Usage
-from jobpass.stores.postgres.calls import ApplyNext
+from jobpass.stores.postgres.calls import ApplyNext, Statement
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
@@ -33,9 +34,13 @@ _FILTERS: Final = {
 class Works(Part):
     """``ports.WorkStore`` but for what tells of other nodes."""
 
+    def __init__(self, pool: Any, writers: Any) -> None:
+        super().__init__(pool, writers)
+        self._keeping: set[asyncio.Future[Any]] = set()
+
     async def apply_next(self, platforms: Collection[str], judge: Judge) -> Change | None:
         """As ``ports.WorkStore``; the job is looked for within the transaction that writes."""
-        answer = await self._batch.submit(ApplyNext("", judge, None, platforms=tuple(platforms)))
+        answer = await self._batches[0].submit(ApplyNext("", judge, None, platforms=tuple(platforms)))
         return None if answer is None else only_change(answer)
 
     async def list_work(
@@ -93,7 +98,7 @@ class Works(Part):
                 raise ValueError("the number of the blob is taken")
             await run(connection, "add_chunk", number, 0, chunk)
 
-        await self._write(add)
+        await self._keep(add)
 
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
         """As ``ports.WorkStore``."""
@@ -102,7 +107,21 @@ class Works(Part):
             if await one(connection, "add_chunk", number, place, chunk) is None:
                 raise swept()
 
-        await self._write(add)
+        await self._keep(add)
+
+    async def _keep(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        """Write to a blob; what goes through another lane, and may name it, waits for that (``_kept``)."""
+        write = self._batches[0].submit(Statement(work))
+        self._keeping.add(write)
+        try:
+            await write
+        finally:
+            self._keeping.discard(write)
+
+    async def _kept(self) -> None:
+        """Return once the blobs stand that are written now."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     async def read_blob(self, number: int, place: int) -> bytes | None:
         """As ``ports.WorkStore``."""
