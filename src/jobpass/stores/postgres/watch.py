@@ -27,8 +27,6 @@ NOTE_BYTES: Final = 7900
 """The server takes less than 8,000 bytes in one note."""
 MOST_TOLD: Final = 4096
 """Topics kept for the next note; of more it only says that there were more."""
-SKEW_SECONDS: Final = 5.0
-"""From this difference between this machine's clock and the database's on, the log is told."""
 
 _SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "400", "statement_timeout": "400"}
 
