@@ -88,6 +88,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """0 takes a free one."""
     store: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
     """The URL of the database of PostgreSQL that keeps the record; None: a file in the data folder."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Processes that serve at the one port, each a node of its own; more than one needs ``store``."""
     body_limit_bytes: Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)] = _MEBIBYTE
     log_format: Literal["auto", "text", "json"] = "auto"
     """``auto`` is text on a terminal and JSON elsewhere."""

@@ -17,7 +17,7 @@ import pytest
 from jobpass.errors import SetupError
 from jobpass.server import app as app_module
 from jobpass.server import protocol as protocol_module
-from jobpass.server import run as run_module
+from jobpass.server.listening import listen
 from jobpass.server.run import serve
 from jobpass.stores.memory import MemoryStore
 from support.process import Folder, make_folder, process
@@ -377,7 +377,7 @@ async def test_a_thousand_connections_at_once(folder: Folder) -> None:
 
 
 def test_answers_are_not_held_back_for_more() -> None:
-    with run_module._listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

@@ -51,6 +51,9 @@ def serve(
     store: Store = None,
     host: Annotated[str | None, typer.Option("--host", help="The address to bind to.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="The port; 0 takes a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes that serve at this port; more than one needs --store.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="The settings file.")] = None,
     log_format: Annotated[str | None, typer.Option("--log-format", help="auto, text or json.")] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")] = None,
@@ -77,6 +80,7 @@ def serve(
     flags: dict[str, Any] = {
         "host": host,
         "port": port,
+        "workers": workers,
         "log_format": log_format,
         "log_level": log_level,
         "access_log": access_log,
@@ -86,6 +90,7 @@ def serve(
         "metrics_port": metrics_port,
     }
     settings = load(environ, config=config_path(environ, config), data=folder, flags=flags).settings
+    compose.expect_nodes(settings)
     log.configure(settings.log_format, settings.log_level, access=settings.access_log)
     if not asyncio.run(compose.is_ready(folder, settings)):
         _tell(folder, admin_email, _initialise(folder, admin_email, admin_password_file), as_json=as_json)

@@ -15,6 +15,7 @@ from jobpass.compose.installation import (
 )
 from jobpass.compose.local import open  # noqa: A004
 from jobpass.compose.migration import export, import_files
+from jobpass.compose.nodes import expect_nodes
 from jobpass.compose.secret import write_derived_keyring
 from jobpass.compose.serving import http_url, is_loopback, serve, serving
 from jobpass.compose.stores import finish_migration, is_ready
@@ -26,6 +27,7 @@ __all__ = [
     "alone",
     "back_up",
     "copy",
+    "expect_nodes",
     "export",
     "finish_migration",
     "http_url",

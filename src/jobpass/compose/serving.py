@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -36,13 +37,32 @@ log = logging.getLogger("jobpass.server")
 
 
 def serve(folder: Path, settings: Settings, ready: Ready) -> None:
-    """Serve the folder until SIGTERM or SIGINT; ``ready`` gets the host and port once connections are accepted."""
+    """Serve the folder until SIGTERM or SIGINT; ``ready`` gets the host and port once connections are accepted.
+
+    With ``workers`` above 1 so many processes serve it: ``SetupError`` if that cannot be.
+    """
+    if settings.workers > 1:
+        from jobpass.compose import nodes
+
+        nodes.serve(folder, settings, ready)
+        return
+    serve_alone(folder, settings, ready)
+
+
+def serve_alone(folder: Path, settings: Settings, ready: Ready, listener: socket.socket | None = None) -> None:
+    """Serve the folder in this process, at the listener's address if there is one."""
     from jobpass.server import run
 
-    run.run(_serve(folder, settings, ready))
+    run.run(_serve(folder, settings, ready, listener=listener))
 
 
-async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mapping[str, str] | None = None) -> None:
+async def _serve(
+    folder: Path,
+    settings: Settings,
+    ready: Ready,
+    environ: Mapping[str, str] | None = None,
+    listener: socket.socket | None = None,
+) -> None:
     from jobpass.server import run
 
     async with open_installation(folder, environ=environ, settings=settings) as opened:
@@ -60,6 +80,7 @@ async def _serve(folder: Path, settings: Settings, ready: Ready, environ: Mappin
                 make_app(authority, settings),
                 host=settings.host,
                 port=settings.port,
+                listener=listener,
                 certfile=Path(settings.certfile) if settings.certfile else None,
                 keyfile=Path(settings.keyfile) if settings.keyfile else None,
                 metrics_port=settings.metrics_port,

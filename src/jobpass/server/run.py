@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from jobpass.errors import SetupError, StoreUnavailable
+from jobpass.server.listening import BACKLOG, listen
 from jobpass.server.metrics import MetricsApp
 from jobpass.server.protocol import Protocol
 
@@ -28,11 +29,8 @@ KEEP_ALIVE_SECONDS: Final = 75
 """An idle connection is closed after so long."""
 STOP_SECONDS: Final = 15
 """What is still unanswered so long after the stop began is given up."""
-BACKLOG: Final = 2048
-"""Connections that the system holds until they are accepted."""
 OPEN_FILES: Final = 4096
 """Descriptors that are asked for: a thousand connections, the store, and room."""
-MAX_PORT: Final = 65_535
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 METRICS_HOST: Final = "127.0.0.1"
@@ -54,6 +52,7 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    listener: socket.socket | None = None,
     certfile: Path | None = None,
     keyfile: Path | None = None,
     metrics_port: int | None = None,
@@ -62,19 +61,19 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT (or cancellation), then close the application's authority.
 
-    ``port`` 0 takes a free one; ``ready`` is called with host and port once connections are accepted. With a
+    ``port`` 0 takes a free one; with a ``listener``, which is closed at the end, it is that one's address that is
+    served. ``ready`` is called with host and port once connections are accepted. With a
     ``certfile`` (chain and, unless ``keyfile`` has it, the unlocked key; PEM) it speaks TLS. ``metrics_port`` shows the
     metrics to everybody on this machine. Raises ``SetupError`` if it cannot listen there or use the certificate; the
     authority is closed then too. ``beside`` is run while it serves, and cancelled before the authority is closed.
     """
     try:
         with contextlib.ExitStack() as listeners:
-            tls = _tls(certfile, keyfile)
-            listener = listeners.enter_context(_listen(host, port))
-            servers = [(Server(app, listener, tls, ready), listener)]
+            main = listeners.enter_context(listener if listener is not None else listen(host, port))
+            servers = [(Server(app, main, _tls(certfile, keyfile), ready), main)]
             if metrics_port is not None:
-                listener = listeners.enter_context(_listen(METRICS_HOST, metrics_port))
-                servers.append((Server(MetricsApp(app.counters), listener), listener))
+                aside = listeners.enter_context(listen(METRICS_HOST, metrics_port))
+                servers.append((Server(MetricsApp(app.counters), aside), aside))
             _allow_files()
             await _serve(app, servers, beside)
     finally:
@@ -202,19 +201,6 @@ def _tls(certfile: Path | None, keyfile: Path | None) -> ssl.SSLContext | None:
 def _no_password() -> str:
     """What a key that is locked by a password is answered: nobody is there to type one."""
     raise ValueError("the key is locked by a password")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= MAX_PORT:  # the resolver would take it modulo 2**16
-        raise SetupError(f"There is no port {port}.", host=host, port=port)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        raise SetupError(f"Cannot listen on {host}:{port}: {error}.", host=host, port=port) from None
-    # Accepted connections inherit it: an answer is not held back for more.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def _allow_files() -> None:
