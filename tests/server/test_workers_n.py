@@ -249,6 +249,28 @@ def test_when_the_first_process_is_killed_all_end(start: Start) -> None:
     until(lambda: not any(map(alive, pids)), 20)
 
 
+def test_without_the_first_process_one_that_is_stuck_ends_too() -> None:
+    stuck = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "from jobpass.compose import node; node.STOP_SECONDS = 0.2; node._follow()"
+    )
+    done = subprocess.run([sys.executable, "-c", stuck], stdin=subprocess.DEVNULL, timeout=30)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_a_signal_while_they_start_ends_all(environ: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "jobpass", "serve", "--workers", "2"]
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(children.read_text)
+        pids = [int(word) for word in children.read_text().split()]
+        process.terminate()
+        said, log = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
+    assert "Traceback" not in log
+    assert not any(map(alive, pids))
+
+
 def test_a_port_is_one_server_s(start: Start, environ: dict[str, str]) -> None:
     fleet = start("--workers", "2")
     for workers in ("1", "2"):

@@ -12,13 +12,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from jobpass import log
-from jobpass.compose.nodes import Answer, Listening, Refused
+from jobpass.compose.nodes import STOP_SECONDS, Answer, Listening, Refused
 from jobpass.compose.serving import serve_alone
 from jobpass.errors import Error
 from jobpass.settings import Settings
@@ -49,9 +50,11 @@ def main(folder: Path, descriptor: int) -> int:
 
 
 def _follow() -> None:
-    """End this process in order when the one that started it is gone."""
+    """End this process in order when the one that started it is gone, or else by force, as that one would."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _say(answer: Answer) -> None:
