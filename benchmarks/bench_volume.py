@@ -97,9 +97,9 @@ def _measure(store: str, make: Callable[[str, tuple[int, int]], Volume], runs: i
     volumes = {size: make(f"events_{size}", counts) for size, counts in sizes.items()}
     filled = time.monotonic() - started
     times = {size: Times() for size in volumes}
-    for _ in range(runs):
+    for turn in range(-1, runs):  # the first round comes right after the filling, and is not counted
         for size, volume in volumes.items():
-            _one_run(volume, keyring, times[size])
+            _one_run(volume, keyring, times[size] if turn >= 0 else Times())
     return _rows(store, times[FEW], times[events], events, filled)
 
 
