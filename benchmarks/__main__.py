@@ -19,6 +19,8 @@ NAMES = (
     "credentials",
     "listing",
     "scale",
+    "volume",
+    "nodes",
     "postgres",
     "startup",
     "compat_tokens",

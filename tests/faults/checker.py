@@ -41,6 +41,9 @@ Wrong = Literal[
     "refusal",  # refused although it was legal all the time, or for another reason than the lifecycle's
     "rewritten",  # read otherwise before
     "chain",  # what `jobpass verify` found
+    "unfinished",  # a compute job that has not ended; this and the next two are found in ``work.py``
+    "attempt",  # a worker had it, or lost it, out of turn
+    "result",  # not what the worker brought that the history names
     "service",  # something else that a trial expects; never found here
 ]
 

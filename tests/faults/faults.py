@@ -13,6 +13,9 @@ from faults.disk import disk_full
 from faults.kills import kills
 from faults.network import network
 from faults.trial import Verdict
+from faults.workers import worker_kills
+from jobpass.lifecycle.model import Lifecycle
+from jobpass.lifecycle.standard import COMPUTE, PIPELINE
 
 
 class Fault(NamedTuple):
@@ -23,12 +26,15 @@ class Fault(NamedTuple):
     """In the long form."""
     few: int
     """In the suite; 0 leaves it out there."""
+    lifecycle: Lifecycle = PIPELINE
+    """That of its jobs."""
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
     "kill": Fault(kills, 200, 3),
     "disk": Fault(disk_full, 20, 2),
     "crowd": Fault(crowd, 1000, 200),
+    "workers": Fault(worker_kills, 60, 2, COMPUTE),
     "postgres-kill": Fault(node_kills, 50, 1),
     "postgres-restart": Fault(restarts, 20, 0),
     "postgres-crash": Fault(crashes, 20, 0),

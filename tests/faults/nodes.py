@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 START_SECONDS = 60.0
@@ -31,12 +32,18 @@ class Node:
     """A server over a data folder; ``more`` are further arguments of ``jobpass serve``."""
 
     def __init__(
-        self, data: Path, log: Path, *more: str, command: tuple[str, ...] = ("-m", "jobpass", "serve")
+        self,
+        data: Path,
+        log: Path,
+        *more: str,
+        command: tuple[str, ...] = ("-m", "jobpass", "serve"),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, *command, "--data", str(data), "--port", str(self.port), *more]
+        self._environ = {"PYTHONPATH": PYTHONPATH, "JOBPASS_NODE": log.stem} | dict(environ or {})
         self.start_seconds: list[float] = []
         """How long each start took."""
         self._log = log
@@ -59,7 +66,7 @@ class Node:
                 *("--json", "--no-access-log", "--log-format", "text", "--admin-password-file", str(password)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=ENVIRON | {"PYTHONPATH": PYTHONPATH, "JOBPASS_NODE": self._log.stem},
+                env=ENVIRON | self._environ,
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_SECONDS):

@@ -13,7 +13,7 @@ from faults.calls import Entry, read_histories, read_log
 from faults.checker import check
 from faults.faults import FAULTS
 from faults.postgres import cluster
-from jobpass.lifecycle.standard import PIPELINE
+from jobpass.lifecycle.model import Lifecycle
 
 
 @pytest.mark.timeout(240)
@@ -27,18 +27,19 @@ async def test_the_record_holds(name: str, tmp_path: Path, monkeypatch: pytest.M
         pytest.skip(str(missing))
     assert verdict.violations == []
     assert verdict.acknowledged > 20 * verdict.times
-    _judge_again(tmp_path)
+    _judge_again(tmp_path, fault.lifecycle)
 
 
-def _judge_again(folder: Path) -> None:
+def _judge_again(folder: Path, lifecycle: Lifecycle) -> None:
     """What the run has left gives the same verdict, and another one when an acknowledged event is taken away."""
     calls = read_log(folder / "calls.jsonl")
     histories: dict[str, list[Entry]] = defaultdict(list)
     for job, entry in read_histories(folder / "histories.jsonl"):
         histories[job].append(entry)
-    assert check(calls, histories, PIPELINE) == []
-    acknowledged = {call.event_uuid for call in calls if call.outcome == "ok" and call.event_uuid}
+    assert check(calls, histories, lifecycle) == []
+    sent = [call for call in calls if call.kind == "send" and call.outcome == "ok"]
+    acknowledged = {(call.job, call.sequence) for call in sent}
     for job, history in histories.items():
-        last = max(entry.sequence for entry in history if entry.uuid in acknowledged)
-        found = check(calls, histories | {job: history[: last - 1]}, PIPELINE)
+        last = max(entry.sequence for entry in history if (job, entry.sequence) in acknowledged)
+        found = check(calls, histories | {job: history[: last - 1]}, lifecycle)
         assert "lost" in {violation.wrong for violation in found}

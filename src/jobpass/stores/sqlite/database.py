@@ -20,7 +20,7 @@ APPLICATION_ID = 0x4A504153
 OPEN_SECONDS = 5.0
 """How long opening waits for other processes that open, migrate or close the same file."""
 
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 32 * 1024
 """Pages of the writing connection kept in memory."""
 
 WAL_PAGES = 16_384
