@@ -278,12 +278,16 @@ def test_a_signal_waits_until_the_event_is_done() -> None:
         done.append(path)
         return 200, [], b""
 
-    handler = signal.getsignal(signal.SIGINT)
-    with InProcess(lambda: nullcontext(app)) as channel:
-        with pytest.raises(KeyboardInterrupt):
-            ask(channel, "/1/events")
-        assert signal.getsignal(signal.SIGINT) is handler
-        assert ask(channel, "/2/events").status == 200
+    handler = signal.default_int_handler  # a run in a shell's background ignores the signal
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with InProcess(lambda: nullcontext(app)) as channel:
+            with pytest.raises(KeyboardInterrupt):
+                ask(channel, "/1/events")
+            assert signal.getsignal(signal.SIGINT) is handler
+            assert ask(channel, "/2/events").status == 200
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done == ["/1/events", "/2/events"]
 
 
