@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import socket
@@ -53,7 +54,12 @@ def serve_alone(folder: Path, settings: Settings, ready: Ready, listener: socket
     """Serve the folder in this process, at the listener's address if there is one."""
     from jobpass.server import run
 
-    run.run(_serve(folder, settings, ready, listener=listener))
+    def settled(host: str, port: int) -> None:
+        gc.collect()
+        gc.freeze()  # what was loaded stays: no collection has to look at it again
+        ready(host, port)
+
+    run.run(_serve(folder, settings, settled, listener=listener))
 
 
 async def _serve(
