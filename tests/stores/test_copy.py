@@ -248,11 +248,21 @@ async def test_counts_that_do_not_add_up_are_told(places, kit, monkeypatch, caps
     await late.close()
 
 
+_SLOWLY = """
+import sys, time
+from jobpass import compose
+from jobpass.cli.main import run
+from jobpass.compose import copying
+
+copying.ROWS_AT_ONCE = 1
+compose.copy = lambda source, target, tell: copying.copy(source, target, lambda *to: (tell(*to), time.sleep(0.004)))
+"""
+
+
 def _command(source, target):
-    """A copy in very small batches."""
+    """A copy of one row at a time, which waits a little between these: a fast disk must leave something to kill."""
     words = ["copy", "--from", source, "--to", target, "--json"]
-    code = "import sys, jobpass.compose.copying as copying; from jobpass.cli.main import run; copying.ROWS_AT_ONCE = 2"
-    return [sys.executable, "-c", f"{code}; sys.exit(run({words!r}))"]
+    return [sys.executable, "-c", f"{_SLOWLY}\nsys.exit(run({words!r}))"]
 
 
 async def test_a_copy_that_is_killed_and_started_again_goes_on(places, kit):
@@ -267,10 +277,8 @@ async def test_a_copy_that_is_killed_and_started_again_goes_on(places, kit):
         process = await asyncio.to_thread(
             lambda: subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         )
-        if killed < 8:
-            line = await asyncio.to_thread(process.stderr.readline)  # the first batch stands
-            assert line
-            await asyncio.sleep(chance.uniform(0.0, 0.05))
+        if killed < 8 and await asyncio.to_thread(process.stderr.readline):  # a batch stands
+            await asyncio.sleep(chance.uniform(0.0, 0.02))
             process.kill()
             await asyncio.to_thread(process.communicate)
             killed += 1
@@ -278,6 +286,7 @@ async def test_a_copy_that_is_killed_and_started_again_goes_on(places, kit):
         out, errors = await asyncio.to_thread(process.communicate)
         break
     assert process.returncode == 0, errors
+    assert killed == 8
     assert json.loads(out)["complete"] is True
     opened = await _open(places["database"])
     assert await contents(opened, kit) == before
