@@ -300,7 +300,7 @@ class AccountStore(Protocol):
         ...
 
     async def find_lineage(self, credential_id: str, most: int) -> Lineage:
-        """Ancestors and descendants by ``issuer``, at most ``most`` of each; none for an unknown credential."""
+        """Ancestors and descendants by ``issuer``, at most ``most`` of each."""
         ...
 
     async def touched(self, names: Collection[str], *, job: str | None, after: str | None, limit: int) -> Page[Touch]:

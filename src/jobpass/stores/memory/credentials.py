@@ -158,16 +158,16 @@ class Credentials(Part):
         return list(line.values())
 
     def _below(self, credential_id: str, *, issued: bool) -> list[Credential]:
-        """The credential and all that descends from it, in order of issue."""
+        """The credential and all that descends from it, in order of issue; also from one that is not recorded."""
         found: set[str] = set()
-        generation = {credential_id} & self._credentials.keys()
+        generation = {credential_id}
         while generation:
             found |= generation
             above = generation
             generation = {
                 one.id for one in self._credentials.values() if (one.issuer if issued else one.parent) in above
             } - found
-        below = sorted((self._credentials[one] for one in found), key=lambda one: one.number)
+        below = sorted((self._credentials[one] for one in found & self._credentials.keys()), key=lambda one: one.number)
         return sorted(below, key=lambda one: one.id != credential_id)
 
     def _labelled(self, credential: Credential, *, renumber: bool) -> Credential:
