@@ -7,7 +7,6 @@ counted up to. Memory is what the process holds more after the walk than before 
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import statistics
 import tempfile
@@ -25,6 +24,7 @@ from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock
+from jobpass.compose.serving import settle
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.records import Credential
 from jobpass.server.app import App, create_app
@@ -84,8 +84,7 @@ async def _measure(path: Path, keyring: Keyring, runs: int) -> tuple[list[float]
     login = await authority.accounts.login_in_process("olga@example.org")
     app = create_app(authority, randomness=secrets.token_bytes)
     await _page(app, login.token, 0)  # what every process does once
-    gc.collect()
-    gc.freeze()  # as a server does that has started
+    settle()  # as a server does that has started
     process, times = psutil.Process(), []
     before = process.memory_info().rss
     for _ in range(runs):

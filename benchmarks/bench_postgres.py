@@ -26,6 +26,7 @@ from jobpass.archives import FileArchives
 from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock
+from jobpass.compose.serving import settle
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.stores.postgres import PostgresStore
 from jobpass.tokens.keyring import Keyring
@@ -156,6 +157,7 @@ async def _authority(url: str, events: int, senders: int) -> float:
             await send(turn)
 
     await asyncio.gather(*(send(turn) for turn in range(ACTIVE)))
+    settle()  # as a server does that has started
     started = time.perf_counter()
     await asyncio.gather(*(sender(first) for first in range(senders)))
     seconds = time.perf_counter() - started

@@ -34,6 +34,9 @@ KEYRING_SECONDS: Final = 0.5
 _PRIVATE: Final = {"host": "127.0.0.1", "port": 0, "certfile": None, "keyfile": None, "metrics_port": None}
 """What a server in a thread has whatever the settings say."""
 
+COLLECTED_AFTER = (20_000, 20, 20)
+"""Objects, then collections of the generation before: a group of 256 events alone makes more than Python's 700."""
+
 log = logging.getLogger("jobpass.server")
 
 
@@ -55,11 +58,17 @@ def serve_alone(folder: Path, settings: Settings, ready: Ready, listener: socket
     from jobpass.server import run
 
     def settled(host: str, port: int) -> None:
-        gc.collect()
-        gc.freeze()  # what was loaded stays: no collection has to look at it again
+        settle()
         ready(host, port)
 
     run.run(_serve(folder, settings, settled, listener=listener))
+
+
+def settle() -> None:
+    """Have the collector pass over what is loaded, which stays, and look seldom at what comes and goes with a call."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
 
 
 async def _serve(

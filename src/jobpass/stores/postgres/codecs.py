@@ -34,6 +34,11 @@ def joined(texts: Iterable[str | None]) -> str:
     return _BETWEEN.join([_NOTHING if text is None else text if text.isprintable() else packed(text) for text in texts])
 
 
+def numbered(numbers: Iterable[int]) -> str:
+    """Numbers as the database writes an array of them; the driver would look at each twice before it packs any."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 def unpacked(text: str) -> str:
     """Inverse of ``packed``."""
     if "\x01" not in text:

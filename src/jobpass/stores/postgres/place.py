@@ -11,9 +11,8 @@ from jobpass.urls import POSTGRES, masked
 
 POOL_SIZE: Final = 10
 """Connections of a node that read; more of them write (``LANES``), and one follows what other nodes do."""
-LANES: Final = 1
-"""Connections of a node that write. Two spare each other the way to a database that is far away; on the same machine
-they only make the groups smaller."""
+LANES: Final = 2
+"""Connections of a node that write: while one's group is on its way to the disk, the other's is judged."""
 STATEMENT_SECONDS: Final = 30.0
 """How long a statement may take, unless the URL has ``statement_seconds``."""
 

@@ -83,6 +83,8 @@ JOINED: Final = frozenset(
     }
 )
 """Arrays of texts in ``write``."""
+NUMBERS: Final = frozenset({"places", "ids", "versions", "sequences", "updated", "e_jobs", "e_sequences", "e_at"})
+"""Those of numbers, which come as texts."""
 
 
 _WORK: Final = {

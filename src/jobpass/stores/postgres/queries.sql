@@ -26,22 +26,22 @@ WITH gate AS MATERIALIZED (
 ), moved AS (
     UPDATE job SET version = job.version + 1, last_event = new.last_event, sequence = new.sequence, head = new.head,
                    updated_at = new.updated_at, state = new.state{work_set}
-      FROM unnest(:places::bigint[], :ids::bigint[], :versions::bigint[], {last_events}, :sequences::bigint[],
-                  :heads::bytea[], :updated::bigint[], {states}{work_array})
+      FROM unnest(:places::varchar::bigint[], :ids::varchar::bigint[], :versions::varchar::bigint[], {last_events}, :sequences::varchar::bigint[],
+                  :heads::bytea[], :updated::varchar::bigint[], {states}{work_array})
            AS new (place, id, version, last_event, sequence, head, updated_at, state{work_column})
      WHERE job.id = new.id AND job.version = new.version AND EXISTS (SELECT 1 FROM gate)
        AND new.place NOT IN (SELECT place FROM taken)
     RETURNING new.place, job.id
 ), added AS (
     INSERT INTO event (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
-    SELECT entry.* FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[], {e_uuids}, {e_names}, :e_data::bytea[],
-                               :e_at::bigint[], {e_states}, {e_credentials}, {e_keys}, {e_kids}, :e_links::bytea[],
+    SELECT entry.* FROM unnest(:e_jobs::varchar::bigint[], :e_sequences::varchar::bigint[], {e_uuids}, {e_names}, :e_data::bytea[],
+                               :e_at::varchar::bigint[], {e_states}, {e_credentials}, {e_keys}, {e_kids}, :e_links::bytea[],
                                {e_addresses})
            AS entry (job, sequence, uuid, name, data, at, state, credential, key, kid, link, address)
      WHERE (entry.job IN (SELECT id FROM moved)) IS TRUE -- so it is hashed, and not joined line by line
 ){write_queued}, told AS (
     INSERT INTO news (job, sequence)
-    SELECT entry.job, entry.sequence FROM unnest(:e_jobs::bigint[], :e_sequences::bigint[]) AS entry (job, sequence)
+    SELECT entry.job, entry.sequence FROM unnest(:e_jobs::varchar::bigint[], :e_sequences::varchar::bigint[]) AS entry (job, sequence)
       JOIN job ON job.id = entry.job
      WHERE EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL) AND (entry.job IN (SELECT id FROM moved)) IS TRUE
        AND (EXISTS (SELECT 1 FROM webhook WHERE webhook.job_uuid = job.uuid AND disabled_at IS NULL)
@@ -49,7 +49,7 @@ WITH gate AS MATERIALIZED (
      ORDER BY entry.job, entry.sequence
 )
 UPDATE lane SET number = :number, written = :number, missed = :missed::bigint[] || ARRAY(
-           SELECT place FROM unnest(:places::bigint[]) AS asked (place) WHERE place NOT IN (SELECT place FROM moved))
+           SELECT place FROM unnest(:places::varchar::bigint[]) AS asked (place) WHERE place NOT IN (SELECT place FROM moved))
  WHERE id = :lane AND number = :previous AND EXISTS (SELECT 1 FROM gate) RETURNING missed
 
 -- write_queued: a part of write: the places in the queue of those that were moved

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Event, Job
-from jobpass.stores.postgres.codecs import joined
+from jobpass.stores.postgres.codecs import joined, numbered
 from jobpass.stores.postgres.line import Line
-from jobpass.stores.postgres.queries import JOINED
+from jobpass.stores.postgres.queries import JOINED, NUMBERS
 from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, work_text
 from jobpass.stores.sqlite.work_rows import moved_row
 
@@ -89,6 +90,9 @@ _EVENT = (
 _JOB = ("places", "ids", "versions", "last_events", "sequences", "heads", "updated", "states")
 
 
+_CODECS: Mapping[str, Callable[[Any], Any]] = dict.fromkeys(NUMBERS, numbered) | dict.fromkeys(JOINED, joined)
+
+
 def _job_columns(jobs: list[tuple[int, int, int, Job]]) -> dict[str, Any]:
     rows = [
         (place, number, version, job.last_event, job.sequence, job.head, to_microseconds(job.updated_at), job.state)
@@ -99,4 +103,4 @@ def _job_columns(jobs: list[tuple[int, int, int, Job]]) -> dict[str, Any]:
 
 def _columns(names: tuple[str, ...], rows: list[Row]) -> dict[str, Any]:
     columns = zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True)
-    return {name: joined(column) if name in JOINED else list(column) for name, column in columns}
+    return {name: _CODECS.get(name, list)(column) for name, column in columns}
