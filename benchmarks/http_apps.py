@@ -29,14 +29,19 @@ async def ours(folder: Path, *, audited: bool = True) -> None:
     ``audited`` False leaves refusals unnoted, to see what noting them costs.
     """
     from jobpass.compose import open_authority
+    from jobpass.compose.serving import settle
     from jobpass.server.app import create_app
     from jobpass.server.run import serve
+
+    def settled(host: str, port: int) -> None:
+        settle()
+        told(host, port)
 
     logging.basicConfig(level=logging.WARNING)
     async with open_authority(folder) as authority:
         if not audited:
             authority.audit.note_refusal = lambda *_: None
-        await serve(create_app(authority, randomness=secrets.token_bytes), ready=told)
+        await serve(create_app(authority, randomness=secrets.token_bytes), ready=settled)
 
 
 def yardstick() -> None:
