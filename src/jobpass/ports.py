@@ -624,7 +624,7 @@ class WorkStore(Protocol):
 
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """Take away at most ``limit`` chunks of blobs that were made before ``before`` and that no job's work names
-        (any more); how many were taken away."""
+        (any more); how many were taken away. A blob of which a part is gone is gone."""
         ...
 
     def commits_elsewhere(self) -> int:

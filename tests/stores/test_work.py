@@ -244,6 +244,21 @@ async def test_no_event_names_a_blob_that_was_swept(store, kit, submit):
         await store.apply("b", kit.move("update", "waiting"))
 
 
+async def test_a_blob_of_which_a_part_was_swept_is_gone(store, kit, submit):
+    await submit("a")
+    broken = await kit.blob(store, b"x", kit.AT)
+    await store.extend_blob(broken, 1, b"y")
+    assert await store.sweep_blobs(kit.AT + timedelta(seconds=1), 1) == 1
+    with pytest.raises(Conflict):
+        await store.apply("b", kit.submit("b", broken))
+    with pytest.raises(Conflict):
+        await store.apply("a", kit.move("complete", "completed", results=Blob(broken, 1, "00")))
+    with pytest.raises(Conflict):
+        await store.extend_blob(broken, 2, b"z")
+    assert await store.sweep_blobs(kit.AT + timedelta(seconds=1), 9) == 1
+    assert await store.sweep_blobs(kit.AT + timedelta(seconds=1), 9) == 0
+
+
 async def test_a_deleted_job_leaves_the_queue(store, kit, submit):
     await submit("a", owner=3)
     await store.apply("a", kit.delete)

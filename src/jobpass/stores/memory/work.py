@@ -19,6 +19,13 @@ class _Stored(Struct):
 
     made_at: datetime
     chunks: list[bytes]
+    going: bool = False
+    """A part of it has been taken away."""
+
+
+def _sweeping_order(item: tuple[int, _Stored]) -> tuple[bool, datetime, int]:
+    number, blob = item
+    return not blob.going, blob.made_at, number
 
 
 class Works(Part):
@@ -52,7 +59,7 @@ class Works(Part):
         if change.most is not None and load.waiting + load.running >= change.most:
             raise queue_full(change.most)
         named = (job.work.payload, job.work.results)
-        if any(blob is not None and blob.number not in self._blobs for blob in named):
+        if any(blob is not None and self._standing(blob.number) is None for blob in named):
             raise swept()
 
     async def list_work(
@@ -131,7 +138,7 @@ class Works(Part):
     async def extend_blob(self, number: int, place: int, chunk: bytes) -> None:
         """As ``ports.WorkStore``."""
         self._check_open()
-        blob = self._blobs.get(number)
+        blob = self._standing(number)
         if blob is None:
             raise swept()
         if place != len(blob.chunks):
@@ -149,15 +156,20 @@ class Works(Part):
         self._check_open()
         named = {blob.number for _, _, work in self._works() for blob in (work.payload, work.results) if blob}
         swept_now = 0
-        for number, blob in sorted(self._blobs.items(), key=lambda item: (item[1].made_at, item[0])):
+        for number, blob in sorted(self._blobs.items(), key=_sweeping_order):
             if number in named or blob.made_at >= before:
                 continue
             taken = blob.chunks[: limit - swept_now]
             del blob.chunks[: len(taken)]
             swept_now += len(taken)
+            blob.going = blob.going or bool(taken)
             if not blob.chunks:
                 del self._blobs[number]
         return swept_now
+
+    def _standing(self, number: int) -> _Stored | None:
+        blob = self._blobs.get(number)
+        return None if blob is None or blob.going else blob
 
     def commits_elsewhere(self) -> int:
         """As ``ports.WorkStore``; nobody else has this store."""

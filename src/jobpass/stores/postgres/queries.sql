@@ -166,8 +166,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 -- move_work: another place in the queue
 UPDATE work SET results = $2, state = $3, seconds = $4, leased_until = $5 WHERE job = $1
 
--- hold_blobs: which of some blobs are there; nobody takes them away then
-SELECT number FROM blob WHERE number = ANY($1::bigint[]) ORDER BY number FOR NO KEY UPDATE
+-- hold_blobs: which of some blobs are there, and whole; nobody takes them away then
+SELECT number FROM blob WHERE number = ANY($1::bigint[]) AND made_at > 0 ORDER BY number FOR NO KEY UPDATE
 
 -- use_blob: one work more names a blob
 UPDATE blob SET uses = uses + 1 WHERE number = $1
@@ -248,7 +248,7 @@ SELECT token, platform, count(*), sum(seconds)::bigint FROM work
 INSERT INTO blob (number, made_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING number
 
 -- add_chunk: one more chunk of a blob; answers its place, or nothing if the blob is gone
-INSERT INTO blob_chunk (blob, place, chunk) SELECT number, $2, $3 FROM blob WHERE number = $1 RETURNING place
+INSERT INTO blob_chunk (blob, place, chunk) SELECT number, $2, $3 FROM blob WHERE number = $1 AND made_at > 0 RETURNING place
 
 -- read_chunk: a chunk by its place
 SELECT chunk FROM blob_chunk WHERE blob = $1 AND place = $2
@@ -266,6 +266,9 @@ WITH gone AS (
      WHERE blob = $1 AND place IN (SELECT place FROM blob_chunk WHERE blob = $1 ORDER BY place LIMIT $2) RETURNING 1
 )
 SELECT count(*) FROM gone
+
+-- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
+UPDATE blob SET made_at = 0 WHERE number = $1
 
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = $1

@@ -139,6 +139,7 @@ class Works(Part):
             for (number,) in await rows(connection, "unused_blobs", until, BLOBS_LOOKED_AT):
                 taken += await connection.fetchval(QUERIES["delete_chunks"].sql, number, limit - taken)
                 if taken == limit:
+                    await run(connection, "break_blob", number)
                     break
                 await run(connection, "delete_blob", number)
             return taken

@@ -669,7 +669,7 @@ SELECT token, platform, count(*), total(seconds) FROM json_each(:tokens) AS want
 INSERT INTO blob (number, made_at) VALUES (?, ?)
 
 -- add_chunk: one more chunk of a blob; answers its place, or nothing if the blob is gone
-INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHERE number = ?1 RETURNING place
+INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHERE number = ?1 AND made_at > 0 RETURNING place
 
 -- read_chunk: a chunk by its place
 SELECT chunk FROM blob_chunk WHERE blob = ? AND place = ?
@@ -677,14 +677,17 @@ SELECT chunk FROM blob_chunk WHERE blob = ? AND place = ?
 -- use_blob: one work more names a blob; answers its number, or nothing if it is gone
 UPDATE blob SET uses = uses + 1 WHERE number = ? RETURNING number
 
--- find_blob: the number of a blob, if it is there
-SELECT number FROM blob WHERE number = ?
+-- find_blob: the number of a blob, if it is there, and whole
+SELECT number FROM blob WHERE number = ? AND made_at > 0
 
 -- unused_blobs: blobs made before a time which no work names
 SELECT number FROM blob INDEXED BY blob_unused WHERE uses = 0 AND made_at < ? ORDER BY made_at LIMIT ?
 
 -- delete_chunks: some chunks of a blob; answers their places
 DELETE FROM blob_chunk WHERE rowid IN (SELECT rowid FROM blob_chunk WHERE blob = ? LIMIT ?) RETURNING place
+
+-- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
+UPDATE blob SET made_at = 0 WHERE number = ?
 
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = ?

@@ -126,6 +126,7 @@ class Works(Part):
             for (number,) in cursor.execute(QUERIES["unused_blobs"], bindings).fetchall():
                 taken += len(cursor.execute(QUERIES["delete_chunks"], (number, limit - taken)).fetchall())
                 if taken == limit:
+                    cursor.execute(QUERIES["break_blob"], (number,))
                     break
                 cursor.execute(QUERIES["delete_blob"], (number,))
             return taken
