@@ -23,6 +23,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
+from zlib import crc32
 
 from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
@@ -97,7 +98,8 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
     ) -> Change | Replayed:
         """As ``ports.JobStore``."""
-        batch = self._batches[hash(uuid) % len(self._batches)]  # one for all calls of a job: they keep their order
+        # One lane for all calls of a job, which so keep their order; the same in every process.
+        batch = self._batches[crc32(uuid.encode(errors="replace")) % len(self._batches)]
         if batch is not self._batches[0]:
             await self._kept()
         return await batch.submit(Apply(uuid, judge, key, apart))  # type: ignore[no-any-return]
