@@ -1,0 +1,39 @@
+"""What the authority asks of a store. Stores keep; they do not judge.
+
+Every method raises ``StoreUnavailable`` when the record cannot be read or written now; then nothing was half-written.
+"""
+
+from jobpass.ports.accounts import AccountStore
+from jobpass.ports.admin_keys import AdminKeyStore
+from jobpass.ports.archives import Archives
+from jobpass.ports.audit import AuditStore
+from jobpass.ports.files import FileStore
+from jobpass.ports.imports import ImportStore, Place
+from jobpass.ports.jobs import JobStore, Judge
+from jobpass.ports.platforms import PlatformStore
+from jobpass.ports.randomness import Randomness
+from jobpass.ports.signals import Listener, Signals, Tell
+from jobpass.ports.store import Store
+from jobpass.ports.webhooks import Destinations, WebhookStore
+from jobpass.ports.work import WorkStore
+
+__all__ = [
+    "AccountStore",
+    "AdminKeyStore",
+    "Archives",
+    "AuditStore",
+    "Destinations",
+    "FileStore",
+    "ImportStore",
+    "JobStore",
+    "Judge",
+    "Listener",
+    "Place",
+    "PlatformStore",
+    "Randomness",
+    "Signals",
+    "Store",
+    "Tell",
+    "WebhookStore",
+    "WorkStore",
+]
