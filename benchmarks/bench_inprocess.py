@@ -31,9 +31,9 @@ from jobpass.authority.authority import Authority
 from jobpass.authority.passwords import Passwords
 from jobpass.clock import SystemClock
 from jobpass.lifecycle.standard import STANDARD
+from jobpass.stores.rows.jobs import event_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import event_row
 from jobpass.tokens.keyring import Keyring
 
 STORED = 10_000

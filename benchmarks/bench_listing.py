@@ -28,10 +28,10 @@ from jobpass.compose.serving import settle
 from jobpass.lifecycle.standard import STANDARD
 from jobpass.records import Credential
 from jobpass.server.app import App, create_app
+from jobpass.stores.rows.credentials import credential_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.database import open_both
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import credential_row
 from jobpass.tokens.keyring import Keyring
 
 STORED = 1_000_000

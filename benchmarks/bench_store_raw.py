@@ -22,10 +22,10 @@ from pathlib import Path
 import apsw
 
 from jobpass.records import Change, Event, Job
+from jobpass.stores.rows.jobs import event_row, job_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.database import CACHE_KIB, WAL_PAGES
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import event_row, job_row
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATA = b'{"progress":0.5,"message":"half of the files were read"}'

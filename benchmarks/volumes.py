@@ -17,9 +17,9 @@ import apsw
 
 from benchmarks.bench_store_raw import DATA, KID, event_of, set_pragmas
 from jobpass.clock import to_microseconds
+from jobpass.stores.rows.jobs import event_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import event_row
 
 PER_JOB = 10
 """Events of a stored job. They lie as they came: the first ones of all jobs, then the second ones."""

@@ -12,8 +12,9 @@ from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, page
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, run, run_named, take
+from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
+from jobpass.stores.rows.columns import micro
 from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
-from jobpass.stores.sqlite.rows import principal_from, principal_row, profile_text
 
 
 class Accounts(Part):
@@ -85,7 +86,7 @@ class Accounts(Part):
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
         """As ``ports.AccountStore``."""
-        bindings = {"at": None if at is None else to_microseconds(at)}
+        bindings = {"at": micro(at)}
         return {row[0]: row[1] for row in await self._named(QUERIES["count_kids"], bindings)}
 
 

@@ -9,8 +9,8 @@ from jobpass.records import AdminKey, Page
 from jobpass.stores.postgres.accounts import standing_principal
 from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.statements import one, run, take
+from jobpass.stores.rows.admin_keys import admin_key_from, admin_key_row
 from jobpass.stores.rules import check_replacement, id_taken, read_cursor
-from jobpass.stores.sqlite.rows import admin_key_from, admin_key_row
 
 FILTERS: Final = {"requester": " AND requester = :requester"}
 

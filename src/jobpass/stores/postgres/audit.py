@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Final
 
-from jobpass.clock import to_microseconds
 from jobpass.records import NO_LINK, AuditEntry, Page
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, take
+from jobpass.stores.rows.audit import audit_from, audit_row
+from jobpass.stores.rows.columns import micro
 from jobpass.stores.rules import check_placed, read_cursor
-from jobpass.stores.sqlite.rows import audit_from, audit_row
 
 FILTERS: Final = {
     "node": " AND node = :node",
@@ -60,8 +60,8 @@ class AuditChains(Part):
             "name": name,
             "principal": principal,
             "credentials": None if credentials is None else packed_all(credentials),
-            "since": None if since is None else to_microseconds(since),
-            "until": None if until is None else to_microseconds(until),
+            "since": micro(since),
+            "until": micro(until),
             "after": read_cursor(after, await self._newest("audit")),
             "limit": limit,
         }

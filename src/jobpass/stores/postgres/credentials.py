@@ -19,6 +19,9 @@ from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, chosen, filtered
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
 from jobpass.stores.postgres.statements import many, one, rows, run, take
+from jobpass.stores.rows.columns import Row, micro
+from jobpass.stores.rows.credentials import credential_change, credential_from, credential_row, session_from, with_line
+from jobpass.stores.rows.jobs import event_from
 from jobpass.stores.rules import (
     LABELLED,
     check_replacement,
@@ -28,16 +31,6 @@ from jobpass.stores.rules import (
     numbering,
     unknown_credential,
     with_number,
-)
-from jobpass.stores.sqlite.rows import (
-    Row,
-    credential_change,
-    credential_from,
-    credential_row,
-    event_from,
-    micro,
-    session_from,
-    with_line,
 )
 
 NUMBERS_KEPT: Final = 10_000

@@ -11,8 +11,8 @@ from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
 from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, rows, run, take
+from jobpass.stores.rows.files import file_from, file_row, run_from, run_row
 from jobpass.stores.rules import gone, read_cursor
-from jobpass.stores.sqlite.file_rows import file_from, file_row, run_from, run_row
 
 FILTERS: Final = {"kind": " AND kind = :kind", "level": " AND level = :level"}
 

@@ -12,20 +12,19 @@ from jobpass.records import RELATIONS, ImportBatch, Imported, LegacyToken, Pipel
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part
 from jobpass.stores.postgres.statements import many, one, rows, run, take
-from jobpass.stores.rules import check_import, links
-from jobpass.stores.sqlite.rows import (
-    Row,
+from jobpass.stores.rows.columns import Row, micro
+from jobpass.stores.rows.imports import legacy_from, legacy_row
+from jobpass.stores.rows.jobs import (
     details_from,
     details_row,
     event_from,
     event_row,
     job_from,
     job_row,
-    legacy_from,
-    legacy_row,
     pipeline_from,
     pipeline_row,
 )
+from jobpass.stores.rules import check_import, links
 
 
 class Imports(Part):
@@ -67,7 +66,7 @@ class Imports(Part):
 
     async def end_legacy(self, before: datetime | None = None) -> int:
         """As ``ports.ImportStore``."""
-        until = None if before is None else to_microseconds(before)
+        until = micro(before)
 
         async def end(connection: Any) -> int:
             row = await one(connection, "end_legacy", until)

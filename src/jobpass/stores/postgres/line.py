@@ -7,8 +7,8 @@ from typing import Any
 
 from jobpass.records import HELD, WAITING, Change, Details, Event, Job, Replayed
 from jobpass.stores.postgres.calls import Apply, ApplyNext
+from jobpass.stores.rows.jobs import same_but_progress
 from jobpass.stores.rules import check_answer
-from jobpass.stores.sqlite.rows import same_but_progress
 
 
 class Row:

@@ -11,8 +11,9 @@ from jobpass.stores.postgres.line import Row as Standing
 from jobpass.stores.postgres.placing import insert_work, move_work
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many
+from jobpass.stores.rows.columns import Row
+from jobpass.stores.rows.jobs import details_row, event_row, job_row
 from jobpass.stores.rules import archive_taken, around, links, within
-from jobpass.stores.sqlite.rows import Row, details_row, event_row, job_row
 
 BEGINNING = 500
 """Characters of a path that its index holds."""

@@ -13,8 +13,8 @@ from jobpass.stores.postgres.database import persist
 from jobpass.stores.postgres.failures import unavailable
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, Query, compiled
 from jobpass.stores.postgres.writer import Writer
+from jobpass.stores.rows.columns import Row
 from jobpass.stores.rules import closed
-from jobpass.stores.sqlite.rows import Row
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from jobpass.records import Change, Job
 from jobpass.stores.postgres.calls import Apply
 from jobpass.stores.postgres.line import Line
 from jobpass.stores.postgres.statements import many, rows, run
+from jobpass.stores.rows.work import moved_row, named_blobs, place_row
 from jobpass.stores.rules import queue_full, swept
-from jobpass.stores.sqlite.work_rows import moved_row, named_blobs, place_row
 
 
 async def refuse_work(connection: Any, lines: list[Line]) -> list[Line]:

@@ -9,8 +9,8 @@ from jobpass.records import Platform
 from jobpass.stores.postgres.part import Part
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, run_named, take
+from jobpass.stores.rows.platforms import platform_from, platform_row
 from jobpass.stores.rules import check_replacement, name_taken
-from jobpass.stores.sqlite.rows import platform_from, platform_row
 
 
 class Platforms(Part):

@@ -11,8 +11,9 @@ from typing import Any, Final
 from jobpass.stores.postgres.calls import ApplyNext
 from jobpass.stores.postgres.line import Line, Row
 from jobpass.stores.postgres.statements import one, rows
-from jobpass.stores.sqlite.rows import Row as Found
-from jobpass.stores.sqlite.rows import job_from, principal_from
+from jobpass.stores.rows.accounts import principal_from
+from jobpass.stores.rows.columns import Row as Found
+from jobpass.stores.rows.jobs import job_from
 
 LOOKED_AT: Final = 64
 """Of the first that wait for a platform so many are looked at; then each owner's first, so that thousands of jobs of

@@ -1,4 +1,4 @@
-"""Rows and records: as in SQLite, columns hold whole microseconds, signed serials and JSON texts."""
+"""Rows of lines: what ``load`` answers, and what ``write`` takes, column by column."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from jobpass.records import Event, Job
 from jobpass.stores.postgres.codecs import joined, numbered
 from jobpass.stores.postgres.line import Line
 from jobpass.stores.postgres.queries import JOINED, NUMBERS
-from jobpass.stores.sqlite.rows import Row, event_from, event_row, job_from, work_text
-from jobpass.stores.sqlite.work_rows import moved_row
+from jobpass.stores.rows.columns import Row
+from jobpass.stores.rows.jobs import event_from, event_row, job_from, work_text
+from jobpass.stores.rows.work import moved_row
 
 JOB_COLUMNS = 22
 """Number, version and the job's own, as in ``find_job``."""

@@ -18,7 +18,7 @@ from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.credentials import Credentials
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import run
-from jobpass.stores.sqlite.rows import session_from, with_line
+from jobpass.stores.rows.credentials import session_from, with_line
 
 SESSIONS_CACHED: Final = 16_384
 FRESH_SECONDS: Final = 0.8

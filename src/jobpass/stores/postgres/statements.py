@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jobpass.stores.postgres.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row
+from jobpass.stores.rows.columns import Row
 
 MANY_SECONDS: Final = 120.0
 """For many rows at once."""

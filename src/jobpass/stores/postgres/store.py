@@ -48,8 +48,8 @@ from jobpass.stores.postgres.watch import Watch
 from jobpass.stores.postgres.webhooks import Webhooks
 from jobpass.stores.postgres.work import Works
 from jobpass.stores.postgres.writer import Writer
+from jobpass.stores.rows.jobs import details_from, event_from, job_from, pipeline_from, pipeline_row
 from jobpass.stores.rules import closed, held, read_cursor
-from jobpass.stores.sqlite.rows import details_from, event_from, job_from, pipeline_from, pipeline_row
 
 LANE_SECONDS: Final = 60.0
 """How often a node says that its lane is in use."""

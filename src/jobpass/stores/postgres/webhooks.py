@@ -16,9 +16,10 @@ from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, rows, run, run_named, take
+from jobpass.stores.rows.accounts import principal_from
+from jobpass.stores.rows.columns import micro
+from jobpass.stores.rows.webhooks import claim_from, delivery_from, news_from, webhook_from, webhook_row
 from jobpass.stores.rules import check_replacement, crowded, read_cursor
-from jobpass.stores.sqlite.rows import principal_from
-from jobpass.stores.sqlite.webhook_rows import claim_from, delivery_from, news_from, webhook_from, webhook_row
 
 FILTERS: Final = {"owner": " AND owner = :owner"}
 
@@ -163,7 +164,7 @@ class Webhooks(Part):
             "attempts": delivery.attempts,
             "error": error,
             "at": to_microseconds(at),
-            "next_at": None if next_at is None else to_microseconds(next_at),
+            "next_at": micro(next_at),
         }
 
         async def fail(connection: Any) -> None:

@@ -15,8 +15,9 @@ from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered, page
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, rows, run
+from jobpass.stores.rows.columns import micro
+from jobpass.stores.rows.jobs import job_from
 from jobpass.stores.rules import only_change, read_cursor, swept
-from jobpass.stores.sqlite.rows import job_from, micro
 
 BLOBS_LOOKED_AT: Final = 64
 """In one sweep, for which what this node writes waits."""

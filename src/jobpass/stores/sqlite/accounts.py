@@ -10,10 +10,11 @@ import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
+from jobpass.stores.rows.columns import micro
 from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
 from jobpass.stores.sqlite.part import Part, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import principal_from, principal_row, profile_text
 
 
 class Accounts(Part):
@@ -87,7 +88,7 @@ class Accounts(Part):
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
         """As ``ports.AccountStore``."""
-        bindings = {"at": None if at is None else to_microseconds(at)}
+        bindings = {"at": micro(at)}
         return dict(await self._rows_aside(QUERIES["count_kids"], bindings))
 
 

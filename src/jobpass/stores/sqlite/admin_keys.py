@@ -8,11 +8,11 @@ from typing import Final
 import apsw
 
 from jobpass.records import AdminKey, Page
+from jobpass.stores.rows.admin_keys import admin_key_from, admin_key_row
 from jobpass.stores.rules import check_replacement, id_taken, read_cursor
 from jobpass.stores.sqlite.accounts import standing_principal
 from jobpass.stores.sqlite.part import Part, filtered, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import admin_key_from, admin_key_row
 
 FILTERS: Final = {"requester": " AND requester = :requester"}
 

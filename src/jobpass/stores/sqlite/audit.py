@@ -9,12 +9,12 @@ from typing import Final
 import apsw
 import msgspec
 
-from jobpass.clock import to_microseconds
 from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.rows.audit import audit_from, audit_row
+from jobpass.stores.rows.columns import micro
 from jobpass.stores.rules import check_placed, read_cursor
 from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import audit_from, audit_row
 
 FILTERS: Final = {
     "node": " AND node = :node",
@@ -58,8 +58,8 @@ class AuditChains(Part):
             "name": name,
             "principal": principal,
             "credentials": None if credentials is None else msgspec.json.encode(list(credentials)).decode(),
-            "since": None if since is None else to_microseconds(since),
-            "until": None if until is None else to_microseconds(until),
+            "since": micro(since),
+            "until": micro(until),
             "after": read_cursor(after, self._newest("newest_audit")),
             "limit": limit,
         }

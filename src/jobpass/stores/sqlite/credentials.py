@@ -11,8 +11,10 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from jobpass.clock import to_microseconds
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.rows.columns import Row, micro
+from jobpass.stores.rows.credentials import credential_change, credential_from, credential_row, session_from, with_line
+from jobpass.stores.rows.jobs import event_from
 from jobpass.stores.rules import (
     LABELLED,
     check_replacement,
@@ -27,15 +29,6 @@ from jobpass.stores.rules import (
 from jobpass.stores.sqlite.accounts import standing_principal
 from jobpass.stores.sqlite.part import Part, chosen, filtered
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import (
-    Row,
-    credential_change,
-    credential_from,
-    credential_row,
-    event_from,
-    session_from,
-    with_line,
-)
 
 NUMBERS_KEPT: Final = 10_000
 """Labels of which the last number is remembered, so that the next one is found at once."""
@@ -88,7 +81,7 @@ class Credentials(Part):
         """As ``ports.AccountStore``; the way to the page is counted in an index, which holds nothing else."""
         values: dict[str, Any] = {
             "owner": owner,
-            "living_at": None if living_at is None else to_microseconds(living_at),
+            "living_at": micro(living_at),
             "unrevoked": None if revoked else True,
         }
         bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": first}

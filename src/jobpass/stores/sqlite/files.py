@@ -9,11 +9,11 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
+from jobpass.stores.rows.columns import Row
+from jobpass.stores.rows.files import file_from, file_row, run_from, run_row
 from jobpass.stores.rules import gone, read_cursor
-from jobpass.stores.sqlite.file_rows import file_from, file_row, run_from, run_row
 from jobpass.stores.sqlite.part import Part, filtered, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row
 
 FILTERS: Final = {"kind": " AND kind = :kind", "level": " AND level = :level"}
 

@@ -12,22 +12,21 @@ import msgspec
 from jobpass.clock import to_microseconds
 from jobpass.ports import Place
 from jobpass.records import ImportBatch, LegacyToken, Pipeline, Progress, Standing
-from jobpass.stores.rules import check_import, links
-from jobpass.stores.sqlite.part import Part
-from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import (
-    Row,
+from jobpass.stores.rows.columns import Row, micro
+from jobpass.stores.rows.imports import legacy_from, legacy_row
+from jobpass.stores.rows.jobs import (
     details_from,
     details_row,
     event_from,
     event_row,
     job_from,
     job_row,
-    legacy_from,
-    legacy_row,
     pipeline_from,
     pipeline_row,
 )
+from jobpass.stores.rules import check_import, links
+from jobpass.stores.sqlite.part import Part
+from jobpass.stores.sqlite.queries import QUERIES
 
 _ROWS: Final = ("insert_imported", "insert_details", "insert_link", "insert_event", "insert_legacy")
 
@@ -72,7 +71,7 @@ class Imports(Part):
 
     async def end_legacy(self, before: datetime | None = None) -> int:
         """As ``ports.ImportStore``."""
-        bindings = {"before": None if before is None else to_microseconds(before)}
+        bindings = {"before": micro(before)}
 
         def end(cursor: apsw.Cursor) -> int:
             return len(cursor.execute(QUERIES["end_legacy"], bindings).fetchall())

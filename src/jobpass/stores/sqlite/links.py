@@ -9,8 +9,8 @@ import apsw
 import msgspec
 
 from jobpass.records import Linked
+from jobpass.stores.rows.columns import Row
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row
 
 COUNTED: Final = 1000
 """Up to here the jobs that meet a condition are counted, to begin with the rarest one."""

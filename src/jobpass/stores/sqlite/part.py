@@ -13,11 +13,11 @@ import apsw
 from jobpass.errors import StoreUnavailable
 from jobpass.records import Page
 from jobpass.stores.batch import Batch
+from jobpass.stores.rows.columns import Row
 from jobpass.stores.rules import closed
 from jobpass.stores.sqlite.calls import Apply, Statement
 from jobpass.stores.sqlite.database import open_reader, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row
 from jobpass.stores.sqlite.writer import Writer
 
 T = TypeVar("T")

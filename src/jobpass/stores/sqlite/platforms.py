@@ -7,10 +7,10 @@ from collections.abc import Callable
 import apsw
 
 from jobpass.records import Platform
+from jobpass.stores.rows.platforms import platform_from, platform_row
 from jobpass.stores.rules import check_replacement, name_taken
 from jobpass.stores.sqlite.part import Part
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import platform_from, platform_row
 
 
 class Platforms(Part):

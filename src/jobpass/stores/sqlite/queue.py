@@ -8,8 +8,8 @@ from typing import Final
 import apsw
 
 from jobpass.records import Profile
+from jobpass.stores.rows.columns import Row
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row
 
 LOOKED_AT: Final = 64
 """Of the first that wait for a platform so many are looked at; then each owner's first, so that thousands of jobs of

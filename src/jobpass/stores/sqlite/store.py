@@ -16,6 +16,8 @@ import msgspec
 from jobpass.errors import StoreUnavailable
 from jobpass.ports import Judge
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed, Session
+from jobpass.stores.rows.credentials import session_from, with_line
+from jobpass.stores.rows.jobs import details_from, event_from, job_from, pipeline_from, pipeline_row
 from jobpass.stores.rules import around, closed, read_cursor, within
 from jobpass.stores.sqlite.accounts import Accounts
 from jobpass.stores.sqlite.admin_keys import AdminKeys
@@ -31,15 +33,6 @@ from jobpass.stores.sqlite.links import linked_jobs
 from jobpass.stores.sqlite.part import chosen, filtered, page
 from jobpass.stores.sqlite.platforms import Platforms
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
-from jobpass.stores.sqlite.rows import (
-    details_from,
-    event_from,
-    job_from,
-    pipeline_from,
-    pipeline_row,
-    session_from,
-    with_line,
-)
 from jobpass.stores.sqlite.webhooks import Webhooks
 from jobpass.stores.sqlite.work import Works
 from jobpass.stores.sqlite.writer import SESSIONS_CACHED

@@ -14,11 +14,12 @@ import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
+from jobpass.stores.rows.accounts import principal_from
+from jobpass.stores.rows.columns import Row, micro
+from jobpass.stores.rows.webhooks import claim_from, delivery_from, news_from, webhook_from, webhook_row
 from jobpass.stores.rules import check_replacement, crowded, read_cursor
 from jobpass.stores.sqlite.part import Part, filtered, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import Row, principal_from
-from jobpass.stores.sqlite.webhook_rows import claim_from, delivery_from, news_from, webhook_from, webhook_row
 
 FILTERS: Final = {"owner": " AND owner = :owner"}
 
@@ -153,7 +154,7 @@ class Webhooks(Part):
             "attempts": delivery.attempts,
             "error": error,
             "at": to_microseconds(at),
-            "next_at": None if next_at is None else to_microseconds(next_at),
+            "next_at": micro(next_at),
         }
 
         def fail(cursor: apsw.Cursor) -> None:

@@ -12,11 +12,12 @@ import msgspec
 from jobpass.clock import to_microseconds
 from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Job, Load, Page, Usage
+from jobpass.stores.rows.columns import micro
+from jobpass.stores.rows.jobs import job_from
 from jobpass.stores.rules import only_change, read_cursor, swept
 from jobpass.stores.sqlite.calls import ApplyNext
 from jobpass.stores.sqlite.part import Part, filtered, page
 from jobpass.stores.sqlite.queries import QUERIES
-from jobpass.stores.sqlite.rows import job_from, micro
 
 BLOBS_LOOKED_AT: Final = 64
 """In one sweep, which holds up other writers."""

@@ -13,23 +13,15 @@ import apsw
 from jobpass.clock import to_microseconds
 from jobpass.errors import Error, StoreUnavailable
 from jobpass.records import Change, Details, Event, Job, Relation, Session, Work
+from jobpass.stores.rows.columns import Row
+from jobpass.stores.rows.jobs import details_row, event_from, event_row, job_from, job_row, same_but_progress, work_text
+from jobpass.stores.rows.work import moved_row, named_blobs, place_row
 from jobpass.stores.rules import archive_taken, check_answer, links, queue_full, swept
 from jobpass.stores.sqlite.calls import Among, Apply, ApplyNext, Statement
 from jobpass.stores.sqlite.commit import CommitThread
 from jobpass.stores.sqlite.database import CULPRITS, unavailable
 from jobpass.stores.sqlite.queries import QUERIES
 from jobpass.stores.sqlite.queue import next_waiting
-from jobpass.stores.sqlite.rows import (
-    Row,
-    details_row,
-    event_from,
-    event_row,
-    job_from,
-    job_row,
-    same_but_progress,
-    work_text,
-)
-from jobpass.stores.sqlite.work_rows import moved_row, named_blobs, place_row
 
 BUSY_SECONDS = 5.0
 """How long a group waits for another process that writes."""

@@ -1,25 +1,23 @@
-"""Rows and records of indexed files."""
+"""Rows of indexed files and of the runs that found them."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import msgspec
 
 from jobpass.clock import from_microseconds, to_microseconds
 from jobpass.records import FileSource, IndexedFile, IndexRun
-from jobpass.stores.sqlite.rows import Row
+from jobpass.stores.rows.columns import Row, micro, moment
 
-_sources = msgspec.json.Decoder(tuple[FileSource, ...])
-_numbers = msgspec.json.Decoder(tuple[int, ...])
+_decode_sources = msgspec.json.Decoder(tuple[FileSource, ...]).decode
+_decode_numbers = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
 def file_from(row: Row) -> IndexedFile:
     """A row of ``list_files`` without its number."""
     path, uuid, kind, level, size, modified_at, digest, sources, run, indexed_at = row
-    numbers = _numbers.decode(sources)
+    numbers = _decode_numbers(sources)
     at = from_microseconds(indexed_at)
-    return IndexedFile(path, uuid, kind, level, size, _moment(modified_at), digest, numbers, run, at)
+    return IndexedFile(path, uuid, kind, level, size, moment(modified_at), digest, numbers, run, at)
 
 
 def file_row(job: int, file: IndexedFile) -> Row:
@@ -33,7 +31,7 @@ def file_row(job: int, file: IndexedFile) -> Row:
         file.kind,
         file.level,
         file.size,
-        _micro(file.modified_at),
+        micro(file.modified_at),
         file.digest,
         msgspec.json.encode(file.sources).decode(),
         to_microseconds(file.indexed_at),
@@ -46,12 +44,12 @@ def run_from(row: Row) -> IndexRun:
     return IndexRun(
         number,
         from_microseconds(begun_at),
-        _sources.decode(sources),
+        _decode_sources(sources),
         total_files,
         total_bytes,
         files,
         size,
-        _moment(ended_at),
+        moment(ended_at),
         error,
     )
 
@@ -62,7 +60,7 @@ def run_row(job: int, run: IndexRun) -> Row:
         job,
         run.number,
         to_microseconds(run.begun_at),
-        _micro(run.ended_at),
+        micro(run.ended_at),
         run.total_files,
         run.total_bytes,
         run.files,
@@ -70,11 +68,3 @@ def run_row(job: int, run: IndexRun) -> Row:
         run.error,
         msgspec.json.encode(run.sources),
     )
-
-
-def _micro(at: datetime | None) -> int | None:
-    return None if at is None else to_microseconds(at)
-
-
-def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else from_microseconds(microseconds)

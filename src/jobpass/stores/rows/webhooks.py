@@ -1,16 +1,13 @@
-"""Rows and records of webhooks and deliveries, as ``rows.py`` has those of everything else."""
+"""Rows of webhooks and deliveries."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from jobpass.clock import from_microseconds, to_microseconds
 from jobpass.records import Claim, Delivery, News, Webhook
-from jobpass.stores.sqlite.rows import Row, event_from, micro, moment
-
-_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+from jobpass.stores.rows.columns import Row, decode_texts, encode_texts, micro, moment
+from jobpass.stores.rows.jobs import event_from
 
 
 def webhook_from(row: Row) -> Webhook:
@@ -23,7 +20,7 @@ def webhook_from(row: Row) -> Webhook:
         url,
         job_uuid,
         pipeline_uuid,
-        _decode_texts(events),
+        decode_texts(events),
         kid,
         secret_number,
         from_microseconds(created_at),
@@ -43,7 +40,7 @@ def webhook_row(webhook: Webhook) -> dict[str, Any]:
         "url": webhook.url,
         "job_uuid": webhook.job_uuid,
         "pipeline_uuid": webhook.pipeline_uuid,
-        "events": msgspec.json.encode(webhook.events).decode(),
+        "events": encode_texts(webhook.events),
         "kid": webhook.kid,
         "secret_number": webhook.secret_number,
         "created_at": to_microseconds(webhook.created_at),

@@ -1,11 +1,11 @@
-"""Rows of the queue and the records that they stand for."""
+"""Rows of the queue."""
 
 from __future__ import annotations
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Job, Work
+from jobpass.stores.rows.columns import Row, micro
 from jobpass.stores.rules import seconds_of
-from jobpass.stores.sqlite.rows import Row, micro
 
 
 def place_row(job: int, record: Job, work: Work) -> Row:
