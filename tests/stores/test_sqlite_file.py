@@ -13,6 +13,7 @@ import pytest
 
 from jobpass.errors import SchemaTooNew, SetupError, StoreUnavailable
 from jobpass.records import Credential
+from jobpass.stores.listing import JOB_FILTERS
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite import store as store_module
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
@@ -109,7 +110,7 @@ async def test_every_reading_query_uses_an_index(sqlite):
     statements = [
         QUERIES["list_jobs"].replace("{filters}", "".join(filters))
         for count in range(4)
-        for filters in itertools.combinations(store_module._FILTERS.values(), count)
+        for filters in itertools.combinations(JOB_FILTERS.values(), count)
     ]
     names = ("find_job", "find_key", "history", "find_pipeline", "list_pipelines", "find_login", "find_session")
     statements += [QUERIES[name] for name in (*names, "delete_history", "advance_job", "change_credential")]

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from jobpass.errors import (
     AlreadyExists,
     Conflict,
-    InvalidInput,
     JobExists,
     LimitExceeded,
     StoreUnavailable,
@@ -249,21 +248,6 @@ def address_taken() -> AlreadyExists:
 def id_taken(what: str) -> AlreadyExists:
     """The error of every call that wants to record ``what`` under an id that is recorded already."""
     return AlreadyExists(f"{what} of this id is recorded already.")
-
-
-def read_cursor(after: str | None, newest: int) -> int:
-    """The number in a listing's cursor, 0 for the first page.
-
-    ``newest`` is the highest number ever given. Raises ``InvalidInput`` for what was never handed out.
-    """
-    if after is None:
-        return 0
-    # 19 digits hold every 64-bit number; int() alone would take "+1", "1_0", other scripts' digits and megabytes.
-    if after.isascii() and after.isdecimal() and len(after) <= 19 and after[0] != "0":
-        number = int(after)
-        if number <= newest:
-            return number
-    raise InvalidInput.at("query.after", "is not a cursor from an earlier page")
 
 
 def gone(job: Job) -> UnknownJob:

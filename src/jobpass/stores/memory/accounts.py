@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import address_taken, check_replacement, lives, read_cursor
+from jobpass.stores.rules import address_taken, check_replacement, lives
 
 
 class Accounts(Part):

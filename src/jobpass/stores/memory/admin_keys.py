@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobpass.records import AdminKey, Page
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import check_replacement, id_taken, read_cursor
+from jobpass.stores.rules import check_replacement, id_taken
 
 
 class AdminKeys(Part):

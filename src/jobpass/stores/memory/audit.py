@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part
-from jobpass.stores.rules import check_placed, read_cursor
+from jobpass.stores.rules import check_placed
 
 
 class AuditChains(Part):

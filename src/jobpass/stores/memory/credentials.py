@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import (
     LABELLED,
@@ -17,7 +18,6 @@ from jobpass.stores.rules import (
     label_taken,
     lives,
     numbered,
-    read_cursor,
     unknown_credential,
     with_number,
 )

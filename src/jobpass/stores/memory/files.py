@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import gone, read_cursor
+from jobpass.stores.rules import gone
 
 
 class _Found:

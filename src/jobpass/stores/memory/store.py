@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from jobpass.ports import Judge
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.accounts import Accounts
 from jobpass.stores.memory.admin_keys import AdminKeys
 from jobpass.stores.memory.audit import AuditChains
@@ -20,7 +21,7 @@ from jobpass.stores.memory.part import page
 from jobpass.stores.memory.platforms import Platforms
 from jobpass.stores.memory.webhooks import Webhooks
 from jobpass.stores.memory.work import Works
-from jobpass.stores.rules import archive_taken, around, check_answer, held, links, only_change, read_cursor, within
+from jobpass.stores.rules import archive_taken, around, check_answer, held, links, only_change, within
 
 
 class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):

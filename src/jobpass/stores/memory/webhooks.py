@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass.records import Claim, Delivery, Event, News, Page, Principal, Webhook
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import check_replacement, crowded, read_cursor
+from jobpass.stores.rules import check_replacement, crowded
 
 NEWS_AT_ONCE = 1024
 

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from jobpass.ports import Tell
 from jobpass.records import HELD, QUEUED, WAITING, Change, Job, Load, Page, Usage, Work
+from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import queue_full, read_cursor, seconds_of, swept
+from jobpass.stores.rules import queue_full, seconds_of, swept
 
 
 class _Stored(Struct):

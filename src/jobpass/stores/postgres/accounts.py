@@ -8,13 +8,14 @@ from typing import Any
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.stores.listing import page, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, page
+from jobpass.stores.postgres.part import Part
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, run, run_named, take
 from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
+from jobpass.stores.rules import address_taken, check_replacement, unknown_principal
 
 
 class Accounts(Part):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from jobpass.records import AdminKey, Page
+from jobpass.stores.listing import ADMIN_KEY_FILTERS, page, read_cursor
 from jobpass.stores.postgres.accounts import standing_principal
-from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.statements import one, run, take
 from jobpass.stores.rows.admin_keys import admin_key_from, admin_key_row
-from jobpass.stores.rules import check_replacement, id_taken, read_cursor
-
-FILTERS: Final = {"requester": " AND requester = :requester"}
+from jobpass.stores.rules import check_replacement, id_taken
 
 
 class AdminKeys(Part):
@@ -38,7 +37,9 @@ class AdminKeys(Part):
         """As ``ports.AdminKeyStore``."""
         start = read_cursor(after, await self._newest("admin_key"))
         values = {"requester": requester, "after": start, "limit": limit + 1}
-        return page(await self._named(filtered("list_admin_keys", FILTERS, values), values), limit, admin_key_from)
+        return page(
+            await self._named(filtered("list_admin_keys", ADMIN_KEY_FILTERS, values), values), limit, admin_key_from
+        )
 
     async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
         """As ``ports.AdminKeyStore``."""

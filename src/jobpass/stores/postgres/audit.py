@@ -7,22 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.listing import AUDIT_FILTERS, followed, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, take
 from jobpass.stores.rows.audit import audit_from, audit_row
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import check_placed, read_cursor
+from jobpass.stores.rules import check_placed
 
-FILTERS: Final = {
-    "node": " AND node = :node",
-    "name": " AND name = :name",
-    "principal": " AND principal = :principal",
-    "credentials": " AND credential = ANY(:credentials::text[])",
-    "since": " AND at >= :since",
-    "until": " AND at < :until",
-}
+FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential = ANY(:credentials::text[])"}
 
 
 class AuditChains(Part):
@@ -72,7 +66,7 @@ class AuditChains(Part):
                 return Page([], None)
             values["after"] = first - 1
         rows = await self._named(filtered("list_audit", FILTERS, values), values)
-        return Page([audit_from(row[1:]) for row in rows], str(rows[-1][0]) if rows else None)
+        return followed(rows, audit_from)
 
     async def audit_nodes(self) -> list[str]:
         """As ``ports.AuditStore``."""

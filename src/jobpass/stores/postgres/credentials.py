@@ -12,16 +12,23 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from jobpass.errors import InvalidInput
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, no_cursor
 from jobpass.stores.postgres.accounts import standing_principal
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, chosen, filtered
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
 from jobpass.stores.postgres.statements import many, one, rows, run, take
 from jobpass.stores.rows.columns import Row, micro
-from jobpass.stores.rows.credentials import credential_change, credential_from, credential_row, session_from, with_line
-from jobpass.stores.rows.jobs import event_from
+from jobpass.stores.rows.credentials import (
+    credential_change,
+    credential_from,
+    credential_row,
+    lineage_from,
+    session_from,
+    touch_from,
+    with_line,
+)
 from jobpass.stores.rules import (
     LABELLED,
     check_replacement,
@@ -36,11 +43,6 @@ from jobpass.stores.rules import (
 NUMBERS_KEPT: Final = 10_000
 """Labels of which the last number is remembered, so that the next one is found at once."""
 
-_FILTERS: Final = {
-    "owner": " AND owner = :owner",
-    "living_at": " AND (expires_at IS NULL OR expires_at > :living_at)",
-    "unrevoked": " AND revoked_at IS NULL",
-}
 _OF_JOB: Final = {"job": " AND job.uuid = :job"}
 # A place among all events: when it was, the number of the job's row, and the sequence.
 _PLACE: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
@@ -95,11 +97,11 @@ class Credentials(Part):
         }
         bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": first}
         if offset:
-            place = await self._named(filtered("place_credential", _FILTERS, values), bindings)
+            place = await self._named(filtered("place_credential", CREDENTIAL_FILTERS, values), bindings)
             if not place:
                 return []
             bindings["first"] = place[0][0]
-        return await self._lined(await self._named(filtered("list_credentials", _FILTERS, values), bindings))
+        return await self._lined(await self._named(filtered("list_credentials", CREDENTIAL_FILTERS, values), bindings))
 
     async def change_credential(
         self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
@@ -141,8 +143,7 @@ class Credentials(Part):
         """As ``ports.AccountStore``."""
         above = await self._rows(QUERIES["issuers"], credential_id, most)
         below = await self._rows(QUERIES["by_issuer"], credential_id, most + 1)
-        line, issued = ([credential_from(row) for row in found] for found in (above, below))
-        return Lineage(tuple(line), tuple(one for one in issued if one.id != credential_id))
+        return lineage_from(credential_id, above, below)
 
     async def touched(self, names: Collection[str], *, job: str | None, after: str | None, limit: int) -> Page[Touch]:
         """As ``ports.AccountStore``; in the order of the times that the nodes gave the events."""
@@ -153,8 +154,7 @@ class Credentials(Part):
         found = await self._named(query, bindings)
         shown = found[:limit]
         more = len(found) > len(shown) > 0
-        touches = [Touch(row[3], row[4], event_from(row[5:])) for row in shown]
-        return Page(touches, "-".join(map(str, shown[-1][:3])) if more else None)
+        return Page([touch_from(row[3:]) for row in shown], "-".join(map(str, shown[-1][:3])) if more else None)
 
     async def _numbered(self, connection: Any, credential: Credential) -> Credential:
         """The credential with a number behind its label, if it needs one."""
@@ -190,7 +190,7 @@ class Credentials(Part):
 def _read_place(after: str, newest_job: int) -> tuple[int, int, int]:
     found = _PLACE.fullmatch(after)
     if found is None or int(found[2]) > newest_job:
-        raise InvalidInput.at("query.after", "is not a cursor from an earlier page")
+        raise no_cursor()
     return int(found[1]), int(found[2]), int(found[3])
 
 

@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
-from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.listing import FILE_FILTERS, page, read_cursor
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, rows, run, take
 from jobpass.stores.rows.files import file_from, file_row, run_from, run_row
-from jobpass.stores.rules import gone, read_cursor
-
-FILTERS: Final = {"kind": " AND kind = :kind", "level": " AND level = :level"}
+from jobpass.stores.rules import gone
 
 ORPHANS_AT_ONCE: Final = 2000
 """Files of deleted jobs that one call removes: it writes, and what this node writes waits for it."""
@@ -64,7 +63,7 @@ class Files(Part):
         """As ``ports.FileStore``."""
         start = read_cursor(after, await self._newest("file"))
         values = {"uuid": uuid, "kind": kind, "level": level, "after": start, "limit": limit + 1}
-        return page(await self._named(filtered("list_files", FILTERS, values), values), limit, file_from)
+        return page(await self._named(filtered("list_files", FILE_FILTERS, values), values), limit, file_from)
 
     async def _sweep_orphans(self) -> None:
         """Remove some of what deleted jobs left behind; without any it costs one look at an empty table."""

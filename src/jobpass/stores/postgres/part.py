@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jobpass.errors import StoreUnavailable
-from jobpass.records import Page
 from jobpass.stores.batch import Batch
+from jobpass.stores.listing import chosen
 from jobpass.stores.postgres.calls import Apply, Statement
 from jobpass.stores.postgres.database import persist
 from jobpass.stores.postgres.failures import unavailable
@@ -68,14 +68,3 @@ class Part:
 def filtered(name: str, filters: Mapping[str, str], values: Mapping[str, Any]) -> Query:
     """The query with the conditions of those ``filters`` that have a value."""
     return compiled(TEXTS[name].replace("{filters}", chosen(filters, values)))
-
-
-def chosen(filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    """The conditions of those ``filters`` that have a value."""
-    return "".join(text for key, text in filters.items() if values[key] is not None)
-
-
-def page(found: list[Row], limit: int, read: Callable[[Row], T]) -> Page[T]:
-    """The first ``limit`` rows, each a number and a record; a row beyond them says that there is more."""
-    shown = found[:limit]
-    return Page([read(row[1:]) for row in shown], str(shown[-1][0]) if len(found) > len(shown) > 0 else None)

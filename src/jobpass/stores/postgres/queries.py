@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from jobpass.stores.postgres.codecs import SPLIT
+from jobpass.stores.queries import read_queries
 
-_HEADING: Final = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
 
@@ -43,13 +43,6 @@ def compiled(text: str) -> Query:
     return Query(_NAMED.sub(number, text), tuple(names))
 
 
-def _read_texts() -> dict[str, str]:
-    text = (files(__package__) / "queries.sql").read_text("utf-8")
-    parts = _HEADING.split(text)[1:]
-    notes = re.compile(r"^--.*\n?", re.MULTILINE)
-    return {name: notes.sub("", sql).strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
-
-
 def _read_migrations() -> tuple[Migration, ...]:
     """The migrations in order; the first one leads to schema 1."""
     folders = sorted((entry.name, entry) for entry in (files(__package__) / "migrations").iterdir() if entry.is_dir())
@@ -64,7 +57,7 @@ def _read_migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-TEXTS: Final = _read_texts()
+TEXTS: Final = read_queries(__package__)
 """Each query as it is written, by its name."""
 QUERIES: Final = {name: compiled(text) for name, text in TEXTS.items()}
 JOINED: Final = frozenset(

@@ -27,6 +27,7 @@ from zlib import crc32
 
 from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
+from jobpass.stores.listing import JOB_FILTERS, chosen, page, read_cursor
 from jobpass.stores.postgres.admin_keys import AdminKeys
 from jobpass.stores.postgres.audit import AuditChains
 from jobpass.stores.postgres.calls import Apply
@@ -37,7 +38,6 @@ from jobpass.stores.postgres.imports import Imports
 from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.links import linked_filters
 from jobpass.stores.postgres.making import directory
-from jobpass.stores.postgres.part import chosen, page
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.platforms import Platforms
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
@@ -49,16 +49,10 @@ from jobpass.stores.postgres.webhooks import Webhooks
 from jobpass.stores.postgres.work import Works
 from jobpass.stores.postgres.writer import Writer
 from jobpass.stores.rows.jobs import details_from, event_from, job_from, pipeline_from, pipeline_row
-from jobpass.stores.rules import closed, held, read_cursor
+from jobpass.stores.rules import closed, held
 
 LANE_SECONDS: Final = 60.0
 """How often a node says that its lane is in use."""
-
-_FILTERS: Final = {
-    "owner": " AND owner = :owner",
-    "state": " AND state = :state",
-    "pipeline_uuid": " AND pipeline_uuid = :pipeline_uuid",
-}
 
 
 class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
@@ -128,7 +122,7 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         values: dict[str, Any] = {"owner": owner, "state": state, "pipeline_uuid": pipeline_uuid}
         start = read_cursor(after, await self._newest("job"))
         conditions, targets = linked_filters(linked)
-        filters = chosen(_FILTERS, values) + conditions
+        filters = chosen(JOB_FILTERS, values) + conditions
         query = compiled(TEXTS["list_jobs"].replace("{filters}", filters))
         rows = await self._named(query, values | targets | {"after": start, "limit": limit + 1})
         return page(rows, limit, job_from)

@@ -12,16 +12,15 @@ from typing import Any, Final
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
+from jobpass.stores.listing import WEBHOOK_FILTERS, page, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import many, one, rows, run, run_named, take
 from jobpass.stores.rows.accounts import principal_from
 from jobpass.stores.rows.columns import micro
 from jobpass.stores.rows.webhooks import claim_from, delivery_from, news_from, webhook_from, webhook_row
-from jobpass.stores.rules import check_replacement, crowded, read_cursor
-
-FILTERS: Final = {"owner": " AND owner = :owner"}
+from jobpass.stores.rules import check_replacement, crowded
 
 NEWS_AT_ONCE: Final = 64
 """Events that one call looks at: what this node writes waits for it."""
@@ -50,7 +49,7 @@ class Webhooks(Part):
     async def list_webhooks(self, *, owner: int | None, after: str | None, limit: int) -> Page[Webhook]:
         """As ``ports.WebhookStore``."""
         values = {"owner": owner, "after": read_cursor(after, await self._newest("webhook")), "limit": limit + 1}
-        return page(await self._named(filtered("list_webhooks", FILTERS, values), values), limit, webhook_from)
+        return page(await self._named(filtered("list_webhooks", WEBHOOK_FILTERS, values), values), limit, webhook_from)
 
     async def change_webhook(
         self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime

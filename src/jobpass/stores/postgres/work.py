@@ -10,26 +10,18 @@ from typing import Any, Final
 from jobpass.clock import to_microseconds
 from jobpass.ports import Judge
 from jobpass.records import Change, Job, Load, Page, Usage
+from jobpass.stores.listing import WORK_FILTERS, page, read_cursor
 from jobpass.stores.postgres.calls import ApplyNext, Statement
 from jobpass.stores.postgres.codecs import packed_all
-from jobpass.stores.postgres.part import Part, filtered, page
+from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.statements import one, rows, run
 from jobpass.stores.rows.columns import micro
 from jobpass.stores.rows.jobs import job_from
-from jobpass.stores.rules import only_change, read_cursor, swept
+from jobpass.stores.rules import only_change, swept
 
 BLOBS_LOOKED_AT: Final = 64
 """In one sweep, for which what this node writes waits."""
-
-_FILTERS: Final = {
-    "owner": " AND work.owner = :owner",
-    "state": " AND work.state = :state",
-    "platform": " AND work.platform = :platform",
-    "group": " AND work.job_group = :group",
-    "since": " AND work.created_at >= :since",
-    "until": " AND work.created_at < :until",
-}
 
 
 class Works(Part):
@@ -66,7 +58,7 @@ class Works(Part):
             "until": micro(until),
         }
         bindings = values | {"after": read_cursor(after, await self._newest("job")), "limit": limit + 1}
-        return page(await self._named(filtered("list_work", _FILTERS, values), bindings), limit, job_from)
+        return page(await self._named(filtered("list_work", WORK_FILTERS, values), bindings), limit, job_from)
 
     async def load_of(self, owner: int) -> Load:
         """As ``ports.WorkStore``."""

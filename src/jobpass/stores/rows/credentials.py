@@ -6,9 +6,10 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass.clock import from_microseconds, to_microseconds
-from jobpass.records import Credential, Session, Terms
+from jobpass.records import Credential, Lineage, Session, Terms, Touch
 from jobpass.stores.rows.accounts import principal_from
 from jobpass.stores.rows.columns import Row, micro, moment
+from jobpass.stores.rows.jobs import event_from
 
 _decode_terms = msgspec.json.Decoder(Terms).decode
 _PLAIN_TERMS = Terms()
@@ -85,3 +86,16 @@ def with_line(credential: Credential, line: Row) -> Credential:
     """The credential with the ends and the priority of its line, from ``find_line``."""
     expires_at, revoked_at, priority, _ = line
     return replace(credential, expires_at=moment(expires_at), revoked_at=moment(revoked_at), priority=priority)
+
+
+def lineage_from(credential_id: str, above: list[Row], below: list[Row]) -> Lineage:
+    """The lineage of a credential: rows of ``issuers``, and of ``by_issuer``, of which one is its own."""
+    descendants = [credential_from(row) for row in below]
+    return Lineage(
+        tuple(credential_from(row) for row in above), tuple(one for one in descendants if one.id != credential_id)
+    )
+
+
+def touch_from(row: Row) -> Touch:
+    """A row of ``touched`` without its place."""
+    return Touch(row[0], row[1], event_from(row[2:]))

@@ -10,10 +10,11 @@ import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.stores.listing import page, read_cursor
 from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import address_taken, check_replacement, read_cursor, unknown_principal
-from jobpass.stores.sqlite.part import Part, page
+from jobpass.stores.rules import address_taken, check_replacement, unknown_principal
+from jobpass.stores.sqlite.part import Part
 from jobpass.stores.sqlite.queries import QUERIES
 
 

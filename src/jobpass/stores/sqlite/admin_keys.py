@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 import apsw
 
 from jobpass.records import AdminKey, Page
+from jobpass.stores.listing import ADMIN_KEY_FILTERS, page, read_cursor
 from jobpass.stores.rows.admin_keys import admin_key_from, admin_key_row
-from jobpass.stores.rules import check_replacement, id_taken, read_cursor
+from jobpass.stores.rules import check_replacement, id_taken
 from jobpass.stores.sqlite.accounts import standing_principal
-from jobpass.stores.sqlite.part import Part, filtered, page
+from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
-
-FILTERS: Final = {"requester": " AND requester = :requester"}
 
 
 class AdminKeys(Part):
@@ -39,7 +37,7 @@ class AdminKeys(Part):
         """As ``ports.AdminKeyStore``."""
         start = read_cursor(after, self._newest("newest_admin_key"))
         values = {"requester": requester, "after": start, "limit": limit + 1}
-        return page(self._rows(filtered("list_admin_keys", FILTERS, values), values), limit, admin_key_from)
+        return page(self._rows(filtered("list_admin_keys", ADMIN_KEY_FILTERS, values), values), limit, admin_key_from)
 
     async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
         """As ``ports.AdminKeyStore``."""

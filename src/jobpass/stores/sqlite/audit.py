@@ -10,20 +10,14 @@ import apsw
 import msgspec
 
 from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.stores.listing import AUDIT_FILTERS, followed, read_cursor
 from jobpass.stores.rows.audit import audit_from, audit_row
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import check_placed, read_cursor
+from jobpass.stores.rules import check_placed
 from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
-FILTERS: Final = {
-    "node": " AND node = :node",
-    "name": " AND name = :name",
-    "principal": " AND principal = :principal",
-    "credentials": " AND credential IN (SELECT value FROM json_each(:credentials))",
-    "since": " AND at >= :since",
-    "until": " AND at < :until",
-}
+FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential IN (SELECT value FROM json_each(:credentials))"}
 
 
 class AuditChains(Part):
@@ -70,7 +64,7 @@ class AuditChains(Part):
                 return Page([], None)
             values["after"] = first - 1
         rows = await self._rows_aside(filtered("list_audit", FILTERS, values), values)
-        return Page([audit_from(row[1:]) for row in rows], str(rows[-1][0]) if rows else None)
+        return followed(rows, audit_from)
 
     async def audit_nodes(self) -> list[str]:
         """As ``ports.AuditStore``."""

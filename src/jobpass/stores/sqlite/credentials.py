@@ -12,9 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, page, read_cursor
 from jobpass.stores.rows.columns import Row, micro
-from jobpass.stores.rows.credentials import credential_change, credential_from, credential_row, session_from, with_line
-from jobpass.stores.rows.jobs import event_from
+from jobpass.stores.rows.credentials import (
+    credential_change,
+    credential_from,
+    credential_row,
+    lineage_from,
+    session_from,
+    touch_from,
+    with_line,
+)
 from jobpass.stores.rules import (
     LABELLED,
     check_replacement,
@@ -22,24 +30,17 @@ from jobpass.stores.rules import (
     id_taken,
     label_taken,
     numbered,
-    read_cursor,
     unknown_credential,
     with_number,
 )
 from jobpass.stores.sqlite.accounts import standing_principal
-from jobpass.stores.sqlite.part import Part, chosen, filtered
+from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
 NUMBERS_KEPT: Final = 10_000
 """Labels of which the last number is remembered, so that the next one is found at once."""
 EVERYTHING: Final = -1
 """For SQLite a limit below 0 is none."""
-
-_FILTERS: Final = {
-    "owner": " AND owner = :owner",
-    "living_at": " AND (expires_at IS NULL OR expires_at > :living_at)",
-    "unrevoked": " AND revoked_at IS NULL",
-}
 
 
 class Credentials(Part):
@@ -86,11 +87,11 @@ class Credentials(Part):
         }
         bindings = values | {"kind": kind, "offset": offset, "limit": limit, "first": first}
         if offset:
-            place = self._rows(filtered("place_credential", _FILTERS, values), bindings)
+            place = self._rows(filtered("place_credential", CREDENTIAL_FILTERS, values), bindings)
             if not place:
                 return []
             bindings["first"] = place[0][0]
-        rows = self._rows(filtered("list_credentials", _FILTERS, values), bindings)
+        rows = self._rows(filtered("list_credentials", CREDENTIAL_FILTERS, values), bindings)
         return [self._lined(session_from(row)) for row in rows]
 
     async def change_credential(
@@ -132,8 +133,7 @@ class Credentials(Part):
         """As ``ports.AccountStore``."""
         above = self._rows(QUERIES["issuers"], (credential_id, most))
         below = self._rows(QUERIES["by_issuer"], (credential_id, most + 1))
-        line, issued = ([credential_from(row) for row in rows] for rows in (above, below))
-        return Lineage(tuple(line), tuple(one for one in issued if one.id != credential_id))
+        return lineage_from(credential_id, above, below)
 
     async def touched(self, names: Collection[str], *, job: str | None, after: str | None, limit: int) -> Page[Touch]:
         """As ``ports.AccountStore``; in a thread, as it may look at every event."""
@@ -145,9 +145,7 @@ class Credentials(Part):
             "limit": limit + 1,
         }
         rows = await self._rows_aside(QUERIES["touched"].replace("{filters}", chosen(filters, values)), values)
-        shown = rows[:limit]
-        touches = [Touch(row[1], row[2], event_from(row[3:])) for row in shown]
-        return Page(touches, str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)
+        return page(rows, limit, touch_from)
 
     def _numbered(self, cursor: apsw.Cursor, credential: Credential) -> Credential:
         """The credential with a number behind its label, if it needs one."""

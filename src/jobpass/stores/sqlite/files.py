@@ -9,13 +9,12 @@ import apsw
 
 from jobpass.clock import to_microseconds
 from jobpass.records import FileKind, IndexedFile, IndexRun, Job, Page
+from jobpass.stores.listing import FILE_FILTERS, page, read_cursor
 from jobpass.stores.rows.columns import Row
 from jobpass.stores.rows.files import file_from, file_row, run_from, run_row
-from jobpass.stores.rules import gone, read_cursor
-from jobpass.stores.sqlite.part import Part, filtered, page
+from jobpass.stores.rules import gone
+from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
-
-FILTERS: Final = {"kind": " AND kind = :kind", "level": " AND level = :level"}
 
 ORPHANS_AT_ONCE: Final = 2000
 """Files of deleted jobs that one call removes: it writes, and all other writers wait for it."""
@@ -63,7 +62,7 @@ class Files(Part):
         """As ``ports.FileStore``; with a condition, which may leave out very many, in a thread."""
         start = read_cursor(after, self._newest("newest_file"))
         values: Mapping[str, Any] = {"uuid": uuid, "kind": kind, "level": level, "after": start, "limit": limit + 1}
-        sql = filtered("list_files", FILTERS, values)
+        sql = filtered("list_files", FILE_FILTERS, values)
         conditional = kind is not None or level is not None
         rows = await self._rows_aside(sql, values) if conditional else self._rows(sql, values)
         return page(rows, limit, file_from)

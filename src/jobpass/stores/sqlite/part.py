@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import apsw
 
 from jobpass.errors import StoreUnavailable
-from jobpass.records import Page
 from jobpass.stores.batch import Batch
+from jobpass.stores.listing import chosen
 from jobpass.stores.rows.columns import Row
 from jobpass.stores.rules import closed
 from jobpass.stores.sqlite.calls import Apply, Statement
@@ -77,14 +77,3 @@ class Part:
 def filtered(name: str, filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
     """The query with the conditions of those ``filters`` that have a value."""
     return QUERIES[name].replace("{filters}", chosen(filters, values))
-
-
-def chosen(filters: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    """The conditions of those ``filters`` that have a value."""
-    return "".join(text for key, text in filters.items() if values[key] is not None)
-
-
-def page(rows: list[Row], limit: int, read: Callable[[Row], T]) -> Page[T]:
-    """The first ``limit`` rows, each a number and a record; a row beyond them says that there is more."""
-    shown = rows[:limit]
-    return Page([read(row[1:]) for row in shown], str(shown[-1][0]) if len(rows) > len(shown) > 0 else None)

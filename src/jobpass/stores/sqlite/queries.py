@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 
-_HEADING = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
-
-
-def _read_queries() -> dict[str, str]:
-    """The text of each query by its name."""
-    text = (files(__package__) / "queries.sql").read_text("utf-8")
-    parts = _HEADING.split(text)[1:]
-    return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+from jobpass.stores.queries import read_queries
 
 
 def _read_migrations() -> tuple[str, ...]:
@@ -26,5 +18,5 @@ def _read_migrations() -> tuple[str, ...]:
     return tuple(entry.read_text("utf-8") for _, entry in found)
 
 
-QUERIES = _read_queries()
+QUERIES = read_queries(__package__)
 MIGRATIONS = _read_migrations()

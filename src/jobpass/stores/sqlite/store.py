@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import apsw
 import msgspec
@@ -16,9 +16,10 @@ import msgspec
 from jobpass.errors import StoreUnavailable
 from jobpass.ports import Judge
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed, Session
+from jobpass.stores.listing import JOB_FILTERS, chosen, page, read_cursor
 from jobpass.stores.rows.credentials import session_from, with_line
 from jobpass.stores.rows.jobs import details_from, event_from, job_from, pipeline_from, pipeline_row
-from jobpass.stores.rules import around, closed, read_cursor, within
+from jobpass.stores.rules import around, closed, within
 from jobpass.stores.sqlite.accounts import Accounts
 from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
@@ -30,7 +31,7 @@ from jobpass.stores.sqlite.files import Files
 from jobpass.stores.sqlite.holds import hold_name
 from jobpass.stores.sqlite.imports import Imports
 from jobpass.stores.sqlite.links import linked_jobs
-from jobpass.stores.sqlite.part import chosen, filtered, page
+from jobpass.stores.sqlite.part import filtered
 from jobpass.stores.sqlite.platforms import Platforms
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
 from jobpass.stores.sqlite.webhooks import Webhooks
@@ -45,12 +46,6 @@ PASSED = 200
 
 TEND_WAL_BYTES = 16 << 20
 """``tend`` copies the write-ahead log back once it is larger than this."""
-
-_FILTERS: Final = {
-    "owner": " AND owner = :owner",
-    "state": " AND state = :state",
-    "pipeline_uuid": " AND pipeline_uuid = :pipeline_uuid",
-}
 
 
 class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
@@ -118,10 +113,10 @@ class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         start = read_cursor(after, self._newest("newest_job"))
         bindings = values | {"after": start, "limit": limit + 1}
         if linked:
-            conditions, filters = list(linked), chosen(_FILTERS, values)
+            conditions, filters = list(linked), chosen(JOB_FILTERS, values)
             rows = await self._aside(lambda cursor: linked_jobs(cursor, conditions, filters, bindings))
         else:
-            rows = self._rows(filtered("list_jobs", _FILTERS, values), bindings)
+            rows = self._rows(filtered("list_jobs", JOB_FILTERS, values), bindings)
         return page(rows, limit, job_from)
 
     async def archive_neighbour(self, uuid: str, system: str, path: str, *, not_of: int | None = None) -> str | None:

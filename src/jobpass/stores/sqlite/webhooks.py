@@ -14,14 +14,13 @@ import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
+from jobpass.stores.listing import WEBHOOK_FILTERS, page, read_cursor
 from jobpass.stores.rows.accounts import principal_from
 from jobpass.stores.rows.columns import Row, micro
 from jobpass.stores.rows.webhooks import claim_from, delivery_from, news_from, webhook_from, webhook_row
-from jobpass.stores.rules import check_replacement, crowded, read_cursor
-from jobpass.stores.sqlite.part import Part, filtered, page
+from jobpass.stores.rules import check_replacement, crowded
+from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
-
-FILTERS: Final = {"owner": " AND owner = :owner"}
 
 NEWS_AT_ONCE: Final = 64
 """Numbers of events that one call looks at: it writes, and all other writers wait for it."""
@@ -46,7 +45,7 @@ class Webhooks(Part):
     async def list_webhooks(self, *, owner: int | None, after: str | None, limit: int) -> Page[Webhook]:
         """As ``ports.WebhookStore``."""
         values = {"owner": owner, "after": read_cursor(after, self._newest("newest_webhook")), "limit": limit + 1}
-        return page(self._rows(filtered("list_webhooks", FILTERS, values), values), limit, webhook_from)
+        return page(self._rows(filtered("list_webhooks", WEBHOOK_FILTERS, values), values), limit, webhook_from)
 
     async def change_webhook(
         self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime

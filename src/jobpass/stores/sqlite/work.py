@@ -12,24 +12,16 @@ import msgspec
 from jobpass.clock import to_microseconds
 from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Job, Load, Page, Usage
+from jobpass.stores.listing import WORK_FILTERS, page, read_cursor
 from jobpass.stores.rows.columns import micro
 from jobpass.stores.rows.jobs import job_from
-from jobpass.stores.rules import only_change, read_cursor, swept
+from jobpass.stores.rules import only_change, swept
 from jobpass.stores.sqlite.calls import ApplyNext
-from jobpass.stores.sqlite.part import Part, filtered, page
+from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
 BLOBS_LOOKED_AT: Final = 64
 """In one sweep, which holds up other writers."""
-
-_FILTERS: Final = {
-    "owner": " AND work.owner = :owner",
-    "state": " AND work.state = :state",
-    "platform": " AND work.platform = :platform",
-    "group": " AND work.job_group = :group",
-    "since": " AND work.created_at >= :since",
-    "until": " AND work.created_at < :until",
-}
 
 
 class Works(Part):
@@ -63,7 +55,7 @@ class Works(Part):
         }
         bindings = values | {"after": read_cursor(after, self._newest("newest_job")), "limit": limit + 1}
         given = {name for name, value in values.items() if value is not None}
-        sql = filtered("list_work", _FILTERS, values)
+        sql = filtered("list_work", WORK_FILTERS, values)
         at_once = given in (set(), {"owner"}, {"owner", "state"}, {"group"}, {"group", "owner"})
         rows = self._rows(sql, bindings) if at_once else None
         return page(await self._rows_aside(sql, bindings) if rows is None else rows, limit, job_from)
