@@ -224,7 +224,7 @@ async def test_writers_go_on_while_the_log_is_copied_back(tmp_path, kit, monkeyp
 
 
 async def test_the_cache_of_jobs_is_bounded(sqlite, kit, monkeypatch):
-    monkeypatch.setattr("jobpass.stores.sqlite.writer.JOBS_CACHED", 10)
+    monkeypatch.setattr("jobpass.stores.sqlite.cache.JOBS_CACHED", 10)
     for n in range(40):
         await sqlite.apply(f"job-{n}", kit.create(f"job-{n}"))
         await sqlite.apply("job-0", kit.send())
@@ -234,7 +234,7 @@ async def test_the_cache_of_jobs_is_bounded(sqlite, kit, monkeypatch):
 
 
 async def test_jobs_that_are_only_read_stay_cached_and_bounded(tmp_path, kit, monkeypatch):
-    monkeypatch.setattr("jobpass.stores.sqlite.writer.JOBS_CACHED", 10)
+    monkeypatch.setattr("jobpass.stores.sqlite.cache.JOBS_CACHED", 10)
     maker = await SqliteStore.open(tmp_path / "store.sqlite")
     for n in range(40):
         await maker.apply(f"job-{n}", kit.create(f"job-{n}"))

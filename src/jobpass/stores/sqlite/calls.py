@@ -45,3 +45,7 @@ class Statement(Call, eq=False):
 
     work: Callable[[apsw.Cursor], Any]
     changes_sessions: bool = False
+
+
+Group = list[Apply | Statement]
+"""What is written together."""

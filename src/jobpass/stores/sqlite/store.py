@@ -24,6 +24,7 @@ from jobpass.stores.sqlite.accounts import Accounts
 from jobpass.stores.sqlite.admin_keys import AdminKeys
 from jobpass.stores.sqlite.audit import AuditChains
 from jobpass.stores.sqlite.backup import copy_database
+from jobpass.stores.sqlite.cache import SESSIONS_CACHED
 from jobpass.stores.sqlite.calls import Among, Apply
 from jobpass.stores.sqlite.credentials import Credentials
 from jobpass.stores.sqlite.database import checkpoint, open_both, unavailable
@@ -36,7 +37,6 @@ from jobpass.stores.sqlite.platforms import Platforms
 from jobpass.stores.sqlite.queries import MIGRATIONS, QUERIES
 from jobpass.stores.sqlite.webhooks import Webhooks
 from jobpass.stores.sqlite.work import Works
-from jobpass.stores.sqlite.writer import SESSIONS_CACHED
 
 LOW_SPACE_BYTES = 1 << 20
 """``check`` complains when the disk has less room than this."""
