@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from jobpass.errors import UnexpectedAnswer
-from jobpass.wire.credentials import Kin, Stopped, TouchedEvent, TouchedJob
+from jobpass.wire.credentials import Stopped, Traced
 from jobpass.wire.platforms import PublicPlatform
 
 T = TypeVar("T")
@@ -113,41 +113,13 @@ class Introspection(Struct, frozen=True, kw_only=True):
     scope: str | None = None
 
 
-class AuditTouch(Struct, frozen=True):
-    """One entry of the audit about what a token of a line did."""
-
-    at: datetime
-    name: str
-    credential: str | None
-    address: str | None
-    subject: str | None
-    data: Any
-
-
-class Containment(Struct, frozen=True, kw_only=True):
+class Containment(Traced, frozen=True, kw_only=True):
     """What is known of a leaked token; ``stopped`` is what its end stopped, None if it was not ended by this.
 
     ``living`` says whether it opened anything until now. ``jobs`` sum up ``counted`` events, of which ``events`` are
     the first; ``more`` says that there are others. ``addresses`` says from where, with the number of times.
     """
 
-    kind: str
-    credential: str
-    living: bool
-    user_id: int | None
-    email: str | None
-    label: str | None
-    job_uuid: str | None
-    issued_at: datetime | None
-    expires_at: datetime | None
-    ancestors: list[Kin]
-    descendants: list[Kin]
-    jobs: list[TouchedJob]
-    events: list[TouchedEvent]
-    audit: list[AuditTouch]
-    addresses: dict[str, int]
-    counted: int
-    more: bool
     stopped: Stopped | None = None
 
 
