@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from jobpass.client.asking import Asking, Stream, items, of_job, pages, path_of, to_body, to_json
 from jobpass.client.exchange import Operation
-from jobpass.client.results import Event, read
+from jobpass.client.results import ComputeData, ComputeResult, ComputeStatus, Event, PlatformDetails, read
 from jobpass.errors import InvalidInput, NotFound, UnexpectedAnswer
 from jobpass.wire import paths
 from jobpass.wire.compute import ComputeJobList, JobAvailability, JobCreate, JobId, JobListed, RerunJob
@@ -21,64 +21,6 @@ from jobpass.wire.credentials import DefaultResponse
 WATCH_SECONDS: Final = 8
 """How long one request waits for the next event of a job, well within the client's own patience."""
 FINAL: Final = ("completed", "canceled", "error")
-
-
-class ComputeStatus(Struct, frozen=True, kw_only=True):
-    """How a compute job stands: times are seconds since the epoch, ``progress`` goes from 0 to 1."""
-
-    status: str
-    status_message: str
-    progress: float
-    progress_message: str
-    creation_datetime: float
-    start_time: float | None
-    duration: int
-    shots: int | None
-    failure_code: str | None
-    last_intermediate_results: dict[str, Any] | None
-
-
-class ComputeResult(Struct, frozen=True, kw_only=True):
-    """What a compute job brought; ``results`` is the text of a JSON object, None if there are none (yet)."""
-
-    job_id: str
-    results: str | None
-    results_type: str | None
-    intermediate_results: list[dict[str, Any]]
-    duration: int
-    shots: int | None
-
-
-class ComputeData(Struct, frozen=True, kw_only=True):
-    """What was sent, and by which token."""
-
-    job_id: str
-    job_name: str
-    job_group_name: str | None
-    status: str
-    created_date: datetime
-    start_time: datetime | None
-    duration: int
-    command: str
-    platform_name: str
-    payload: dict[str, Any]
-    max_duration: int | None
-    attempts: int
-    process_id: str | None = None
-    rerun_from: str | None = None
-    token_label: str | None = None
-
-
-class PlatformDetails(Struct, frozen=True, kw_only=True):
-    """What a platform can do, as its workers and its operator say."""
-
-    id: str
-    name: str
-    type: str
-    status: str
-    description: str
-    specs: dict[str, Any]
-    perfs: dict[str, Any]
 
 
 class Compute(Asking):

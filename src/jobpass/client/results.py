@@ -141,6 +141,64 @@ class PlatformPage(Struct, frozen=True):
     platforms: list[Platform]
 
 
+class ComputeStatus(Struct, frozen=True, kw_only=True):
+    """How a compute job stands: times are seconds since the epoch, ``progress`` goes from 0 to 1."""
+
+    status: str
+    status_message: str
+    progress: float
+    progress_message: str
+    creation_datetime: float
+    start_time: float | None
+    duration: int
+    shots: int | None
+    failure_code: str | None
+    last_intermediate_results: dict[str, Any] | None
+
+
+class ComputeResult(Struct, frozen=True, kw_only=True):
+    """What a compute job brought; ``results`` is the text of a JSON object, None if there are none (yet)."""
+
+    job_id: str
+    results: str | None
+    results_type: str | None
+    intermediate_results: list[dict[str, Any]]
+    duration: int
+    shots: int | None
+
+
+class ComputeData(Struct, frozen=True, kw_only=True):
+    """What was sent, and by which token."""
+
+    job_id: str
+    job_name: str
+    job_group_name: str | None
+    status: str
+    created_date: datetime
+    start_time: datetime | None
+    duration: int
+    command: str
+    platform_name: str
+    payload: dict[str, Any]
+    max_duration: int | None
+    attempts: int
+    process_id: str | None = None
+    rerun_from: str | None = None
+    token_label: str | None = None
+
+
+class PlatformDetails(Struct, frozen=True, kw_only=True):
+    """What a platform can do, as its workers and its operator say."""
+
+    id: str
+    name: str
+    type: str
+    status: str
+    description: str
+    specs: dict[str, Any]
+    perfs: dict[str, Any]
+
+
 def read(body: bytes, kind: type[T]) -> T:
     """The answer ``body`` as a ``kind``; UnexpectedAnswer if it is not JSON of that shape.
 
