@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import pickle
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -127,12 +128,20 @@ async def test_many_calls_at_once_and_one_given_up(served: Any, job: Any) -> Non
     assert sorted(data for data in events if data != "given up") == list(range(80))
 
 
-def test_both_clients_have_every_operation() -> None:
-    operations = {name for name in vars(Flow) if not name.startswith("_")} - {"with_token"}
+def test_both_clients_have_every_operation_with_the_same_parameters() -> None:
+    found = dict(inspect.getmembers(Flow, inspect.isfunction))
+    operations = {name: one for name, one in found.items() if not name.startswith("_") and name != "with_token"}
+    assert len(operations) >= 90
     for kind in (Client, AsyncClient):
-        for name in operations:
-            assert getattr(kind, name).__doc__ == getattr(Flow, name).__doc__
-    assert len(operations) >= 18
+        methods = {name: method for name, method in vars(kind).items() if hasattr(method, "__wrapped__")}
+        assert methods.keys() == operations.keys()
+        for name, method in methods.items():
+            assert method.__wrapped__ is operations[name]
+            assert inspect.signature(method) == inspect.signature(operations[name])
+            assert method.__doc__ == operations[name].__doc__
+            streams = operations[name].__annotations__["return"].startswith("Stream[")
+            assert (method.__code__ is kind.watch.__code__) == streams
+            assert (method.__code__ is kind.login.__code__) == (not streams)
 
 
 def test_with_another_token_the_connections_are_shared(make: Any, served: Any, author: Any, job: Any) -> None:

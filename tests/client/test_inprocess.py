@@ -69,7 +69,7 @@ def test_the_application_sees_what_a_server_would_show_it() -> None:
 
 
 def test_an_answer_that_is_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobpass.client.inprocess.MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr("jobpass.client.inprocess_call.MAX_ANSWER_BYTES", 10)
     with InProcess(lambda: nullcontext(echo)) as channel:
         whole, cut = ask(channel, "/", content=bytes(9)), ask(channel, "/", content=bytes(10))
     assert (len(whole.body), whole.cut, cut.body, cut.cut) == (10, False, b"", True)

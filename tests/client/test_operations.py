@@ -9,7 +9,17 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from jobpass.client.results import Event, Job
+from jobpass.client.results import (
+    AuditEntry,
+    ComputeData,
+    ComputeResult,
+    ComputeStatus,
+    Event,
+    Introspection,
+    Job,
+    Platform,
+    PlatformDetails,
+)
 from jobpass.errors import (
     Conflict,
     Denied,
@@ -28,7 +38,10 @@ from jobpass.errors import (
 )
 from jobpass.lifecycle.resting import RESTING_STATES
 from jobpass.lifecycle.standard import COMPUTE, PIPELINE
+from jobpass.wire.compute import JobData, JobResult, JobStatus, Processor
 from jobpass.wire.messages import HistoryEntry, JobAnswer
+from jobpass.wire.platforms import PlatformAnswer
+from jobpass.wire.power import AuditAnswer, IntrospectionAnswer
 
 
 def test_probes_need_no_token(make: Any, served: Any) -> None:
@@ -368,6 +381,16 @@ def test_attenuate_refuses_what_makes_no_sense(own_client: Any, make: Any, serve
 def test_results_have_what_the_wire_has() -> None:
     assert Job.__struct_fields__ == JobAnswer.__struct_fields__
     assert Event.__struct_fields__ == HistoryEntry.__struct_fields__
+    for told, sent in (
+        (ComputeStatus, JobStatus),
+        (ComputeResult, JobResult),
+        (ComputeData, JobData),
+        (PlatformDetails, Processor),
+        (Platform, PlatformAnswer),
+        (AuditEntry, AuditAnswer),
+        (Introspection, IntrospectionAnswer),
+    ):
+        assert set(told.__struct_fields__) <= set(sent.__struct_fields__), told
 
 
 def test_resting_states_are_states_of_the_standard_lifecycles() -> None:

@@ -34,6 +34,7 @@ TARGETS = {
     "stores/sqlite/queries.sql": ("tests/stores/test_imports.py",),
     "authority/resetting.py": ("tests/authority",),
     "authority/secret.py": ("tests/test_secret.py",),
+    "authority/standing.py": ("tests/authority", "tests/server/test_webhooks.py", "tests/server/test_tokens.py"),
     "authority/telling.py": ("tests/authority",),
     "authority/submissions.py": ("tests/authority/test_compute.py", "tests/authority/test_workers.py"),
     "authority/payload.py": ("tests/authority/test_compute.py",),
@@ -88,8 +89,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "without (job.work is None): if job is None or job.work is None",
     ): "no token is that of a lease of a job without work: the gate has said so; mypy wants the guard",
     (
-        "authority/workers.py",
-        "_anew",
+        "authority/standing.py",
+        "anew",
         "never: if session is None",
     ): "no record of a credential is ever taken away; mypy wants the guard",
     (

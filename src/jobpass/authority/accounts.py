@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
-from jobpass.authority.standing import principal_of
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
+from jobpass.authority.standing import admitting, principal_of, session_of
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, UnknownPrincipal
 from jobpass.records import Page, Principal, Profile, Role, Session
-from jobpass.tokens.access import Access
 from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Accounts:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._gate = gate
+        self._admit = admitting(gate, clock)
         self._issuing = issuing
         self._passwords = passwords
         self._audit = audit
@@ -230,23 +229,14 @@ class Accounts:
     async def logout(self, bearer: Bearer) -> None:
         """End the login token that is presented; it is dead when this returns."""
         at = self._admit(bearer, "account.logout")
-        if bearer.session is None:
-            raise RevokedToken("The token has no record.")
-        credential = bearer.session.credential
+        credential = session_of(bearer).credential
         if await self._store.end_credential(credential.id, at):
             await self._audit.record("logout", bearer=bearer, subject=credential.id)
-
-    def _admit(self, bearer: Bearer, action: str) -> datetime:
-        at = self._clock.now()
-        self._gate.admit(bearer, Access(action, at, address=bearer.address))
-        return at
 
     async def me(self, bearer: Bearer) -> Session:
         """Who the token speaks for, with its record."""
         self._admit(bearer, "account.read")
-        if bearer.session is None:
-            raise RevokedToken("The token has no record.")
-        return bearer.session
+        return session_of(bearer)
 
 
 def check_profile(profile: Profile) -> None:

@@ -14,10 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import principal_of, session_of
+from jobpass.authority.standing import admitting, may_see, principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, MalformedToken, UnknownCredential
 from jobpass.records import AdminKey, Credential, Page
-from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Caveat, first_expiry, read_all
 from jobpass.tokens.mint import mint_admin_key
 
@@ -58,7 +57,7 @@ class AdminKeys:
         single_operator: bool = False,
     ) -> None:
         self._store = store
-        self._gate = gate
+        self._admit = admitting(gate, clock)
         self._keyring = keyring
         self._audit = audit
         self._clock = clock
@@ -97,7 +96,7 @@ class AdminKeys:
         at = self._admit(bearer, "admin_keys.request")
 
         def judge(key: AdminKey) -> AdminKey:
-            self._requester_only(bearer, key)
+            _requester_only(bearer, key)
             _expect(key, "requested", "approved", "denied")
             return self._wanted(key.id, key.requester, use_case, storage, lifetime_seconds, scope, at)
 
@@ -107,7 +106,7 @@ class AdminKeys:
         """One request: for its requester and for operators; ``UnknownCredential`` for everybody else."""
         self._admit(bearer, "admin_keys.read")
         key = await self._store.find_admin_key(key_id)
-        if key is None or not self._may_see(bearer, key):
+        if key is None or not may_see(bearer, key.requester):
             raise _unknown(key_id)
         return key
 
@@ -152,7 +151,7 @@ class AdminKeys:
             raise Denied(reasons=["a token that is limited in time is given no admin key, which is not"])
 
         def judge(key: AdminKey) -> AdminKey:
-            self._requester_only(bearer, key)
+            _requester_only(bearer, key)
             _expect(key, "approved")
             return replace(key, state="collected", collected_at=at)
 
@@ -183,13 +182,13 @@ class AdminKeys:
         """The same, for a bearer who was admitted to end it."""
 
         def judge(key: AdminKey) -> AdminKey:
-            if not self._may_see(bearer, key):
+            if not may_see(bearer, key.requester):
                 raise _unknown(key_id)
             _expect(key, "requested", "approved", "collected")
             return replace(key, state="revoked", revoked_at=at, reason=reason)
 
         found = await self._store.find_admin_key(key_id)
-        if found is not None and self._may_see(bearer, found):
+        if found is not None and may_see(bearer, found.requester):
             await self._store.end_credential(key_id, at)  # the power goes first, whatever happens then
         return await self._step(bearer, key_id, judge, "admin_key.revoked")
 
@@ -205,21 +204,6 @@ class AdminKeys:
             shown["own_request"] = True
         await self._audit.record(name, bearer=bearer, subject=key.id, **shown)
         return key
-
-    def _admit(self, bearer: Bearer, action: str) -> datetime:
-        at = self._clock.now()
-        self._gate.admit(bearer, Access(action, at, address=bearer.address))
-        return at
-
-    def _may_see(self, bearer: Bearer, key: AdminKey) -> bool:
-        principal = principal_of(bearer)
-        return principal.role == "operator" or principal.id == key.requester
-
-    def _requester_only(self, bearer: Bearer, key: AdminKey) -> None:
-        if not self._may_see(bearer, key):
-            raise _unknown(key.id)
-        if principal_of(bearer).id != key.requester:
-            raise Denied(reasons=["only the requester of an admin key does this"])
 
     def _wanted(
         self,
@@ -292,6 +276,13 @@ def _text(field: str, text: str) -> str:
     if not text.strip() or len(text) > MAX_TEXT:
         raise InvalidInput.at(field, f"must have 1 to {MAX_TEXT} characters")
     return text
+
+
+def _requester_only(bearer: Bearer, key: AdminKey) -> None:
+    if not may_see(bearer, key.requester):
+        raise _unknown(key.id)
+    if principal_of(bearer).id != key.requester:
+        raise Denied(reasons=["only the requester of an admin key does this"])
 
 
 def _expect(key: AdminKey, *states: str) -> None:

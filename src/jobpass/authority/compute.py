@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.holds import Holds
-from jobpass.authority.standing import principal_of
+from jobpass.authority.standing import anew, is_operators_login, principal_of
 from jobpass.authority.work_judges import WorkJudges
-from jobpass.errors import RevokedToken, StoreUnavailable, TooMany, UnknownJob
+from jobpass.errors import StoreUnavailable, TooMany, UnknownJob
 from jobpass.lifecycle.standard import COMPUTE
 from jobpass.records import Change, Event, Job, Load, Page, Work
 from jobpass.tokens.access import Access
@@ -89,7 +88,7 @@ class Compute:
                 await listener.wait(left)
         if job.state in HELD_STATES:
             self._holds.in_vain(asker, loop.time())
-        return await self._find(await self._anew(bearer), uuid)
+        return await self._find(await anew(self._store, bearer), uuid)
 
     async def read(self, bearer: Bearer, uuid: str) -> Job:
         """The job."""
@@ -134,7 +133,7 @@ class Compute:
         self._gate.admit(bearer, access)
         principal = principal_of(bearer)
         owner: int | None = principal.id
-        if bearer.verified.kind == "login" and principal.role == "operator":
+        if is_operators_login(bearer):
             owner = user_id
         elif user_id not in (None, principal.id):
             return Page([], None)
@@ -171,7 +170,7 @@ class Compute:
         until = None if wait_seconds is None else told_at + wait_seconds
         with self._listeners.holding(asker), self._signals.listen([f"job:{uuid}"]) as listener:
             while True:
-                job = await self._find(await self._anew(bearer), uuid)
+                job = await self._find(await anew(self._store, bearer), uuid)
                 while after < job.sequence:
                     events = await self._store.history(uuid, after, HISTORY_AT_ONCE)
                     if not events:
@@ -197,16 +196,6 @@ class Compute:
         if job is None or job.work is None:
             raise UnknownJob(uuid)
         return job
-
-    async def _anew(self, bearer: Bearer) -> Bearer:
-        """The same with the record as it stands now: it may have ended since it was presented."""
-        identity = bearer.verified.credential_id
-        if identity is None:
-            return bearer
-        session = await self._store.find_session(identity)
-        if session is None:
-            raise RevokedToken("There is no record of this token.")
-        return replace(bearer, session=session)
 
 
 def _work(job: Job) -> Work:

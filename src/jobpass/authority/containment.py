@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.bearer import Bearer
-from jobpass.authority.job_tokens import MOST_KIN
-from jobpass.authority.standing import principal_of
+from jobpass.authority.keeping import MOST_KIN
+from jobpass.authority.standing import may_see
 from jobpass.errors import Conflict, InvalidToken, UnknownCredential, UnknownJob
 from jobpass.records import AuditEntry, Credential, Job, Lineage, Principal, Session, Touch
 from jobpass.tokens.access import Access
@@ -108,7 +108,7 @@ class Containment:
         if verified.job_uuid is not None:
             return await self._trace_document(caller, verified, verified.job_uuid)
         session = await self._store.find_session(verified.credential_id or "")
-        if session is None or not _is_business(caller, session.principal.id):
+        if session is None or not may_see(caller, session.principal.id):
             raise _unknown()
         lineage = await self._store.find_lineage(session.credential.id, MOST_KIN)
         names = [f"{one.kind}:{one.id}" for one in (session.credential, *lineage.descendants)]
@@ -146,7 +146,7 @@ class Containment:
     async def _trace_document(self, caller: Bearer, verified: Verified, uuid: str) -> Trace:
         bearer = Bearer(verified)
         job = await self._store.find_job(uuid)
-        if job is None or not _is_business(caller, job.owner):
+        if job is None or not may_see(caller, job.owner):
             raise _unknown()
         owner = await self._store.find_principal(job.owner)
         return await self._traced([bearer.credential], bearer, owner, None, job, Lineage((), ()))
@@ -215,11 +215,6 @@ class Containment:
         except UnknownJob:
             return False
         return True
-
-
-def _is_business(caller: Bearer, owner: int) -> bool:
-    principal = principal_of(caller)
-    return principal.role == "operator" or principal.id == owner
 
 
 def _jobs_of(touches: list[Touch]) -> list[TouchedJob]:

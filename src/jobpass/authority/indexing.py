@@ -11,26 +11,16 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.filters import DEFAULT_LEVEL, MAX_LEVEL, Plan, Reader
-from jobpass.authority.gate import MOVED, Submission
+from jobpass.authority.gate import Submission
+from jobpass.authority.index_ending import INDEXED, Ending
 from jobpass.authority.recording import Recording
-from jobpass.authority.resetting import probing, unmoved
-from jobpass.errors import (
-    ArchiveFailed,
-    Conflict,
-    Error,
-    InvalidInput,
-    InvalidToken,
-    RevokedToken,
-    StoreUnavailable,
-    UnknownJob,
-    UnknownKey,
-)
+from jobpass.authority.resetting import probing
+from jobpass.errors import ArchiveFailed, Conflict, Error, InvalidInput, InvalidToken, StoreUnavailable, UnknownJob
 from jobpass.records import Change, Event, FileKind, FileSource, IndexedFile, IndexRun, Job, Page, Replayed
 from jobpass.tokens.access import Access
 
@@ -45,17 +35,10 @@ if TYPE_CHECKING:
     from jobpass.tokens.keyring import Keyring
 
 INDEX: Final = "index"
-INDEXED: Final = "indexed"
-UPDATE: Final = "update"
-
-LOOKS: Final = 5
-"""How often ``indexed`` is tried anew for a job to which something happens at that very moment."""
-HISTORY_PAGE: Final = 256
 
 NO_LONGER: Final = "The token that began the indexing is not valid any more."
 CUT_OFF: Final = "The indexing was cut off: send index again."
 FAILED: Final = "The server failed; its log tells why."
-ELSEWHERE: Final = "The job has left the state that index put it in."
 
 log = logging.getLogger("jobpass.indexing")
 
@@ -106,15 +89,14 @@ class Indexing:
     ) -> None:
         self._store = store
         self._gate = gate
-        self._keyring = keyring
         self._archives = archives
-        self._credentials = credentials
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
         self._indexings = indexings
         self._namespace = namespace
-        indexings.ending = self  # what is under way ends by the keyring of then
+        # What is under way ends by the keyring of then.
+        indexings.ending = Ending(store, gate, keyring, credentials, clock, randomness)
 
     async def begin(self, bearer: Bearer, uuid: str, asked: Asked) -> Event:
         """Record ``index`` and begin to read the job's archive directory; the event.
@@ -168,18 +150,6 @@ class Indexing:
             sources[number] = () if run is None else run.sources
         return Files(page, sources)
 
-    async def finish(self, bearer: Bearer, job: Job, run: IndexRun) -> None:
-        """Record ``indexed``, if the job is still where ``index`` put it and the bearer may."""
-        data = msgspec.json.encode({"files": run.files, "bytes": run.bytes})
-        await self._follow(bearer, job, run, INDEXED, data)
-
-    async def explain(self, bearer: Bearer, job: Job, run: IndexRun, reason: str) -> None:
-        """Note in the history why nothing came of it, if the bearer may."""
-        try:
-            await self._follow(bearer, job, run, UPDATE, msgspec.json.encode({"index_error": reason}))
-        except Error as error:
-            log.info("the history does not tell why an indexing failed: %s", error.code)
-
     async def _carry_out(self, bearer: Bearer, job: Job, run: IndexRun, plan: Plan, asked: Asked) -> None:
         """Record the files and end the run, whatever happens but a failure of the store."""
         recording = Recording(self._store, self._archives, self._clock, self._indexings, self._namespace, job)
@@ -202,49 +172,6 @@ class Indexing:
             log.exception("an indexing failed")
             reason = FAILED
         await recording.end(reason)
-
-    async def _follow(self, bearer: Bearer, job: Job, run: IndexRun, name: str, data: bytes) -> None:
-        """Record an event of who began the indexing, unless the job has left its state since, if only for a while."""
-        bearer = await self._renewed(bearer)
-        sequence = run.number
-        for _ in range(LOOKS):
-            sequence = await self._unchanged(job, sequence)
-            submission = Submission(self._event_uuid(), name, data, self._clock.now(), None)
-            judge = unmoved(self._gate.judge_event(bearer, job.uuid, submission), sequence)
-            try:
-                await self._store.apply(job.uuid, judge)
-                return
-            except Conflict as conflict:
-                if conflict.message != MOVED:
-                    raise
-        raise Conflict(MOVED, uuid=job.uuid)
-
-    async def _unchanged(self, job: Job, sequence: int) -> int:
-        """How far the history goes, if since ``sequence`` every event has left the job in its state; else ``Conflict``.
-
-        ``UnknownJob`` if it is another job by now.
-        """
-        while True:
-            found = await self._store.find_job(job.uuid)
-            if found is None or found.created_at != job.created_at:
-                raise UnknownJob(job.uuid)
-            events = await self._store.history(job.uuid, sequence, HISTORY_PAGE)
-            if any(event.state != job.state for event in events):
-                raise Conflict(ELSEWHERE, uuid=job.uuid)
-            if not events:
-                return sequence
-            sequence = events[-1].sequence
-
-    async def _renewed(self, bearer: Bearer) -> Bearer:
-        """Who presented the token, as it stands now: with a root key that is still in use, and its record."""
-        verified = bearer.verified
-        if verified.kid not in {key.kid for key in self._keyring.keys if key.state != "retired"}:
-            raise UnknownKey("The token names a key that this server does not have.", kid=verified.kid)
-        if not bearer.legacy:
-            return await self._credentials.identify(verified, bearer.address)
-        if await self._store.find_legacy(verified.job_uuid or "") is None:
-            raise RevokedToken("There is no record of this token.")
-        return bearer
 
     def _judge_start(self, bearer: Bearer, uuid: str, *, transition: bool) -> Judge:
         """The judge of ``index``; nobody begins what they may not end."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from jobpass.authority.standing import principal_of
+from jobpass.authority.standing import may_see
 from jobpass.errors import Denied, Error, InvalidToken
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, earliest_expiry
@@ -85,7 +85,7 @@ class Introspection:
         verified = bearer.verified
         if verified.job_uuid is not None:
             await self._end_document(caller, verified.job_uuid)
-        elif bearer.session is not None and self._is_business(caller, bearer.session.principal.id):
+        elif bearer.session is not None and may_see(caller, bearer.session.principal.id):
             credential = bearer.session.credential
             if verified.kind == "admin":
                 await self._admin_keys.revoke(caller, credential.id, None)
@@ -104,12 +104,12 @@ class Introspection:
         verified, at = bearer.verified, self._clock.now()
         if verified.job_uuid is not None:
             job = await self._store.find_job(verified.job_uuid)
-            if job is None or not self._is_business(caller, job.owner):
+            if job is None or not may_see(caller, job.owner):
                 return None
             self._gate.standing(bearer, Access("jobs.read", at, job=job.uuid), job)
             return _described(bearer, f"job:{job.uuid}", None, None, job.uuid)
         session = bearer.session
-        if session is None or not self._is_business(caller, session.principal.id):
+        if session is None or not may_see(caller, session.principal.id):
             return None
         ends, issued = session.credential.expires_at, session.credential.issued_at
         return _described(
@@ -119,10 +119,6 @@ class Introspection:
             int(issued.timestamp()),
             None,
         )
-
-    def _is_business(self, caller: Bearer, owner: int) -> bool:
-        principal = principal_of(caller)
-        return principal.role == "operator" or principal.id == owner
 
 
 def _described(bearer: Bearer, sub: str, ends: int | None, issued: int | None, job: str | None) -> Introspected:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass.authority.bookmarks import Bookmarks
 from jobpass.authority.issuing import Issued, Issuing
-from jobpass.authority.policy import ACTIONS
-from jobpass.authority.standing import principal_of, session_of
-from jobpass.errors import Conflict, Denied, InvalidInput, InvalidToken, LimitExceeded, UnknownCredential
-from jobpass.records import Credential, EndedBy, Principal, Session, Terms, Usage
-from jobpass.tokens.access import Access
-from jobpass.tokens.caveats import Actions, Caveat, Platforms, earliest_expiry, moment
-from jobpass.tokens.token import scrub
+from jobpass.authority.keeping import MOST_KIN, Keeping, Sessions
+from jobpass.authority.standing import admitting, is_operators_login, principal_of, session_of
+from jobpass.authority.terms import DEFAULT_LABEL, check, check_label, check_priority, effective, end_of, limits
+from jobpass.errors import Denied, InvalidInput, InvalidToken, UnknownCredential
+from jobpass.records import Credential, Principal, Session, Terms, Usage
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -28,16 +26,10 @@ if TYPE_CHECKING:
     from jobpass.ports import Store
 
 DEFAULT_SECONDS: Final = 86_400
-MAX_SECONDS: Final = 10 * 366 * 86_400
-"""Ten years, with every leap day that they could have."""
-DEFAULT_LABEL: Final = "unknown"
 MOST_REPORTED: Final = 1000
 """Tokens in a report that names none."""
-MOST_KIN: Final = 10_000
-"""Ancestors and descendants of a credential that are looked at."""
 
-Sessions = list[Session]  # named here: below, ``list`` is a method
-Usages = list[Usage]
+Usages = list[Usage]  # named here: below, ``list`` is a method
 
 
 class Wanted(Struct, frozen=True):
@@ -57,11 +49,10 @@ class JobTokens:
         self, store: Store, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
     ) -> None:
         self._store = store
-        self._gate = gate
         self._credentials = credentials
         self._issuing = issuing
-        self._audit = audit
-        self._clock = clock
+        self._admit = admitting(gate, clock)
+        self._kept = Keeping(store, credentials, audit, "job", entry="token", called="token", short="token")
         self._bookmarks = Bookmarks()
 
     async def create(self, bearer: Bearer, wanted: Wanted) -> Issued:
@@ -89,9 +80,10 @@ class JobTokens:
             priority=wanted.priority,
             parent=None if parent is None else parent.id,
             issuer=session.credential.id,
-            terms=_effective(wanted.terms, caveats),
+            terms=effective(wanted.terms, caveats),
         )
-        await self._record("token.created", bearer, issued.credential, owner=owner.id, label=issued.credential.label)
+        made = issued.credential
+        await self._kept.record("created", bearer, made, owner=owner.id, label=made.label)
         return issued
 
     async def list(
@@ -107,16 +99,16 @@ class JobTokens:
         """Job tokens in order of issue: one's own, or for an operator's login those of a user or of everybody."""
         at = self._admit(bearer, "tokens.read")
         own = principal_of(bearer).id
-        if not self._is_operator(bearer):
+        if not is_operators_login(bearer):
             if user_id not in (None, own):
                 raise Denied(reasons=["the tokens of others are an operator's business"])
             user_id = own
         of = (user_id, expired, revoked)
         first = self._bookmarks.find(of, offset, at)
-        found = await self._store.list_credentials(
-            "job",
+        found = await self._kept.list(
+            at,
             owner=user_id,
-            living_at=None if expired else at,
+            expired=expired,
             revoked=revoked,
             first=first or 0,
             offset=offset if first is None else 0,
@@ -124,12 +116,12 @@ class JobTokens:
         )
         if len(found) == limit:
             self._bookmarks.leave(of, offset + limit, found[-1].credential.number + 1, at)
-        return [self._counted(session) for session in found]
+        return found
 
     async def show(self, bearer: Bearer, number: int) -> Session:
         """One of them; ``UnknownCredential`` for what is none, or is not the caller's."""
         self._admit(bearer, "tokens.read")
-        return self._counted(await self._find(bearer, number))
+        return self._kept.counted(await self._find(bearer, number))
 
     async def usage(
         self, bearer: Bearer, numbers: Iterable[int] | None, since: datetime | None, until: datetime | None
@@ -160,7 +152,7 @@ class JobTokens:
         self._admit(bearer, "tokens.manage")
         target = await self._own(bearer, number)
         if label is not None:
-            check(label, DEFAULT_SECONDS, Terms())
+            check_label(label)
         acting = session_of(bearer).credential
         ceiling = acting if acting.kind == "job" else None
 
@@ -173,7 +165,7 @@ class JobTokens:
             return replace(changed, priority=priority)
 
         changed = await self._store.change_credential(target.credential.id, change)
-        await self._record("token.changed", bearer, changed, label=changed.label, priority=changed.priority)
+        await self._kept.record("changed", bearer, changed, label=changed.label, priority=changed.priority)
         return Session(changed, target.principal)
 
     async def revoke(self, bearer: Bearer, which: int | str, *, compromised: bool = False) -> int:
@@ -183,10 +175,7 @@ class JobTokens:
         """
         at = self._admit(bearer, "tokens.manage")
         target = await self._own(bearer, await self._number(which))
-        by: EndedBy = "compromised" if compromised else "revoked"
-        ended = await self._store.end_credential(target.credential.id, at, by)
-        await self._record("token.revoked", bearer, target.credential, compromised=compromised, ended=len(ended))
-        return len(ended)
+        return await self._kept.revoke(bearer, target.credential, at, compromised=compromised)
 
     async def reopen(self, bearer: Bearer, which: int | str) -> None:
         """Take a revocation back, of this token only.
@@ -194,16 +183,7 @@ class JobTokens:
         ``Conflict`` for one that was not revoked, has expired, is compromised, or whose parent or owner has ended.
         """
         at = self._admit(bearer, "tokens.manage")
-        target = await self._own(bearer, await self._number(which))
-
-        def change(standing: Credential, parent: Credential | None) -> Credential:
-            check_reopening(standing, parent, at)
-            return replace(standing, revoked_at=None, ended_by=None)
-
-        if not target.principal.active:
-            raise Conflict("The owner of the token is disabled.")
-        reopened = await self._store.change_credential(target.credential.id, change)
-        await self._record("token.reopened", bearer, reopened)
+        await self._kept.reopen(bearer, await self._own(bearer, await self._number(which)), at)
 
     async def delete(self, bearer: Bearer, which: Iterable[int | str]) -> int:
         """End tokens for good and forget them, as far as lists go; all of them, or none if one is not the caller's.
@@ -213,8 +193,7 @@ class JobTokens:
         at = self._admit(bearer, "tokens.manage")
         targets = [await self._own(bearer, await self._number(one)) for one in dict.fromkeys(which)]
         for target in targets:
-            await self._store.end_credential(target.credential.id, at, "deleted")
-            await self._record("token.deleted", bearer, target.credential)
+            await self._kept.delete(bearer, target.credential, at)
         return len(targets)
 
     async def _owner(self, bearer: Bearer, user_id: int | None) -> Principal:
@@ -222,7 +201,7 @@ class JobTokens:
         principal = principal_of(bearer)
         if user_id in (None, principal.id):
             return principal
-        if not self._is_operator(bearer):
+        if not is_operators_login(bearer):
             raise Denied(reasons=["a token for somebody else is an operator's to make"])
         owner = await self._store.find_principal(user_id or 0)
         if owner is None or not owner.active:
@@ -230,9 +209,9 @@ class JobTokens:
         return owner
 
     async def _find(self, bearer: Bearer, number: int) -> Session:
-        session = await self._store.find_credential(number)
-        if session is None or session.credential.kind != "job" or not self._may_see(bearer, session):
-            raise UnknownCredential("There is no such token.", id=number)
+        session = await self._kept.find(number)
+        if not is_operators_login(bearer) and session.principal.id != principal_of(bearer).id:
+            raise self._kept.unknown(number)
         return session
 
     async def _own(self, bearer: Bearer, number: int) -> Session:
@@ -258,86 +237,3 @@ class JobTokens:
             if session is not None:
                 return session.credential.number
         raise UnknownCredential("There is no such token.")
-
-    def _may_see(self, bearer: Bearer, session: Session) -> bool:
-        return self._is_operator(bearer) or session.principal.id == principal_of(bearer).id
-
-    def _is_operator(self, bearer: Bearer) -> bool:
-        return bearer.verified.kind == "login" and principal_of(bearer).role == "operator"
-
-    def _counted(self, session: Session) -> Session:
-        return replace(session, credential=self._credentials.counted(session.credential))
-
-    def _admit(self, bearer: Bearer, action: str) -> datetime:
-        at = self._clock.now()
-        self._gate.admit(bearer, Access(action, at, address=bearer.address))
-        return at
-
-    async def _record(self, name: str, bearer: Bearer, credential: Credential, **data: Any) -> None:
-        await self._audit.record(name, bearer=bearer, subject=credential.id, **data)
-
-
-def check(label: str | None, duration_seconds: int, terms: Terms) -> None:
-    """``InvalidInput`` for a label, a duration or limits that no credential can have."""
-    if label is not None and (not 1 <= len(label) <= 128 or not label.isprintable() or label != label.strip()):
-        raise InvalidInput.at("json.label", "must have 1 to 128 printable characters, and no blanks around them")
-    if label is not None and scrub(label) != label:
-        raise InvalidInput.at("json.label", "holds a token; whoever reads it could use it")
-    if not 1 <= duration_seconds <= MAX_SECONDS:
-        raise InvalidInput.at("json.duration", f"must be 1 to {MAX_SECONDS} seconds")
-    unknown = set(terms.actions or ()) - ACTIONS.keys()
-    if unknown:
-        raise InvalidInput.at("json.actions", "names what is no action")
-
-
-def check_priority(priority: int, owner: Principal, parent: Credential | None) -> None:
-    """``InvalidInput`` below 0, ``LimitExceeded`` above the owner's and above the parent's."""
-    if priority < 0:
-        raise InvalidInput.at("json.priority", "must be at least 0")
-    ceiling = owner.profile.priority if parent is None else min(owner.profile.priority, parent.priority)
-    if priority > ceiling:
-        raise LimitExceeded(f"The priority cannot be higher than {ceiling}.", limit=ceiling)
-
-
-def check_reopening(standing: Credential, parent: Credential | None, at: datetime) -> None:
-    """``Conflict`` for a credential whose end cannot be taken back."""
-    if standing.revoked_at is None:
-        raise Conflict("The token is not revoked.")
-    if standing.ended_by not in ("revoked", "parent"):
-        raise Conflict("The token has ended for good.")
-    for one in (standing, parent):
-        if one is not None and one.expires_at is not None and at >= one.expires_at:
-            raise Conflict("The token has expired.")
-    if standing.parent is not None and (parent is None or parent.revoked_at is not None):
-        raise Conflict("The token that this one was made with has ended.")
-
-
-def limits(terms: Terms) -> tuple[Caveat, ...]:
-    """The conditions that hold a token to its terms."""
-    platforms = () if terms.platforms is None else (Platforms(terms.platforms),)
-    actions = () if terms.actions is None else (Actions(terms.actions),)
-    return (*platforms, *actions)
-
-
-def end_of(
-    at: datetime, duration_seconds: int, caveats: tuple[Caveat, ...], parent: Credential | None = None
-) -> datetime:
-    """When the token ends: no later than what it is made with."""
-    ends = [at + timedelta(seconds=duration_seconds)]
-    expiry = earliest_expiry(caveats)
-    if expiry is not None:
-        ends.append(moment(expiry))
-    if parent is not None and parent.expires_at is not None:
-        ends.append(parent.expires_at)
-    return min(ends)
-
-
-def _effective(terms: Terms, caveats: tuple[Caveat, ...]) -> Terms:
-    """The terms as the conditions leave them, for who looks at the record."""
-    platforms = [set(one.allowed) for one in caveats if isinstance(one, Platforms)]
-    actions = [set(one.allowed) for one in caveats if isinstance(one, Actions)]
-    return replace(
-        terms,
-        platforms=tuple(sorted(set.intersection(*platforms))) if platforms else None,
-        actions=tuple(sorted(set.intersection(*actions))) if actions else None,
-    )

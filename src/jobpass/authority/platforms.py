@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import principal_of
+from jobpass.authority.standing import is_operators_login, principal_of
 from jobpass.errors import InvalidInput, UnknownPlatform
 from jobpass.records import Platform, PlatformStatus, Principal
 from jobpass.tokens.access import Access
@@ -121,9 +121,7 @@ class Platforms:
         return await self._store.change_platform(name, judge)
 
     def _may_see(self, bearer: Bearer, platform: Platform) -> bool:
-        principal = principal_of(bearer)
-        operator = bearer.verified.kind == "login" and principal.role == "operator"
-        return operator or may_use(principal, platform)
+        return is_operators_login(bearer) or may_use(principal_of(bearer), platform)
 
     def _admit(self, bearer: Bearer, action: str, name: str | None = None) -> datetime:
         at = self._clock.now()

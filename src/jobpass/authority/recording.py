@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import aclosing, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -21,8 +21,8 @@ from jobpass.errors import ArchiveFailed, StoreUnavailable
 from jobpass.records import FileFound, IndexedFile, IndexRun, Job
 
 if TYPE_CHECKING:
-    from jobpass.authority.bearer import Bearer
     from jobpass.authority.filters import Plan, Sorted
+    from jobpass.authority.index_ending import Ending
     from jobpass.clock import Clock
     from jobpass.ports import Archives, FileStore
 
@@ -39,18 +39,6 @@ SORT_SECONDS: Final = 120.0
 Fits = list[tuple[FileFound, "Sorted"]]
 
 log = logging.getLogger("jobpass.indexing")
-
-
-class Ending(Protocol):
-    """What ends an indexing."""
-
-    async def finish(self, bearer: Bearer, job: Job, run: IndexRun) -> None:
-        """Record that it is done."""
-        ...
-
-    async def explain(self, bearer: Bearer, job: Job, run: IndexRun, reason: str) -> None:
-        """Record why it is not."""
-        ...
 
 
 class Indexings:

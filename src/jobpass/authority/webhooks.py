@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import principal_of
+from jobpass.authority.standing import admitting, may_see, principal_of
 from jobpass.authority.webhook_secrets import Secrets
 from jobpass.errors import Conflict, Denied, InvalidInput, TooMany, UnknownJob, UnknownWebhook
 from jobpass.records import Delivery, Page, Principal, Webhook
@@ -68,6 +68,7 @@ class Webhooks:
     ) -> None:
         self._store = store
         self._gate = gate
+        self._admit = admitting(gate, clock)
         self._keyring = keyring
         self._secrets = Secrets(keyring)
         self._lifecycles = lifecycles
@@ -223,11 +224,6 @@ class Webhooks:
             raise InvalidInput.at("json.url", "cannot be told anything: this installation sends no webhooks")
         await self._destinations.check(url)
 
-    def _admit(self, bearer: Bearer, action: str) -> datetime:
-        at = self._clock.now()
-        self._gate.admit(bearer, Access(action, at, address=bearer.address))
-        return at
-
     def _admit_owner(self, bearer: Bearer) -> datetime:
         """Return if the bearer may do what only owners do, and what outlives the token."""
         at = self._admit(bearer, "webhooks.manage")
@@ -250,8 +246,7 @@ class Webhooks:
 
 def _visible(bearer: Bearer, webhook_id: str, webhook: Webhook | None) -> Webhook:
     """The webhook, if the bearer may know of it; ``UnknownWebhook`` if not, as if there is none."""
-    principal = principal_of(bearer)
-    if webhook is None or not (principal.role == "operator" or principal.id == webhook.owner):
+    if webhook is None or not may_see(bearer, webhook.owner):
         raise UnknownWebhook("There is no such webhook.", id=webhook_id)
     return webhook
 

@@ -14,7 +14,7 @@ from jobpass import ids
 from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
-from jobpass.authority.standing import session_of
+from jobpass.authority.standing import anew, session_of
 from jobpass.authority.work_judges import REQUEUED, Lease, Report, WorkJudges, lease_end, told
 from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
 from jobpass.records import Change, Job, Platform, Work
@@ -144,7 +144,7 @@ class Workers:
                     return None
                 # Once a second also without a signal: a token ends, a platform comes back, somebody has room again.
                 await listener.wait(min(left, 1.0))
-                bearer = await self._anew(bearer)
+                bearer = await anew(self._store, bearer)
 
     async def standing(self, bearer: Bearer, uuid: str) -> None:
         """Raise ``RevokedToken`` or ``UnknownJob`` unless the token is that of the job's present lease: before a body
@@ -287,13 +287,6 @@ class Workers:
         expired = credential.expires_at is not None and credential.expires_at <= at
         if credential.revoked_at is not None or expired:
             raise RevokedToken("The API key of the lease has ended.")
-
-    async def _anew(self, bearer: Bearer) -> Bearer:
-        """The same with the record as it stands now: it may have ended since it was presented."""
-        session = await self._store.find_session(session_of(bearer).credential.id)
-        if session is None:
-            raise RevokedToken("There is no record of this token.")
-        return replace(bearer, session=session)
 
     def _publish_waiting(self, job: Job) -> None:
         if job.work is not None and job.state == "waiting":

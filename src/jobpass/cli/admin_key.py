@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jobpass.cli import connect, inputs, output
-from jobpass.cli.files import new_file
+from jobpass.cli import connect, inputs, options, output
+from jobpass.cli.files import kept
 
 if TYPE_CHECKING:
     from jobpass.wire.power import AdminKeyAnswer
 
 KEY_VARIABLE: Final = "JOBPASS_ADMIN_KEY"
 
-app = typer.Typer(
-    help="Ask for administrative power, and review who does.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = options.group("Ask for administrative power, and review who does.")
 
 Id = Annotated[str, typer.Argument(help="The request's id.")]
 UseCase = Annotated[str, typer.Option("--use-case", help="What the key is for.")]
@@ -58,7 +52,7 @@ def request(
 def list_(
     *,
     state: Annotated[str | None, typer.Option("--state", help="Only requests in this state.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -109,7 +103,7 @@ def approve(
     request_hash: Annotated[
         str | None, typer.Option("--hash", help="The request_hash that was reviewed; else the one just shown.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -143,22 +137,18 @@ def deny(
 def collect(
     key_id: Id,
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write the key into this new file (mode 0600) instead of stdout.")
-    ] = None,
+    out: Annotated[Path | None, options.secret_file("the key")] = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
 ) -> None:
     """Fetch an approved key of your own: it is shown this once, and kept nowhere else."""
     with connect.connect(url, token_file) as client:
-        if out is None:
-            key = client.collect_admin_key(key_id)
-            output.json_line({"id": key_id, "key": key}) if as_json else output.line(key)
-            return
-        with new_file(out) as descriptor:  # made first: a key that cannot be written would be lost
-            os.write(descriptor, client.collect_admin_key(key_id).encode() + b"\n")
-    output.json_line({"id": key_id, "file": str(out)}) if as_json else output.line(f"The key is in {out}.")
+        key = kept(lambda: client.collect_admin_key(key_id), str, out)
+    if out is None:
+        output.json_line({"id": key_id, "key": key}) if as_json else output.line(key)
+    else:
+        output.json_line({"id": key_id, "file": str(out)}) if as_json else output.line(f"The key is in {out}.")
 
 
 @app.command()
@@ -198,14 +188,4 @@ def admin_token(
 
 
 def _show(key: AdminKeyAnswer, *, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        output.json_line(key)
-        return
-    members: dict[str, Any] = msgspec.to_builtins(key)
-    for name in ("requested_at", "reviewed_at", "collected_at", "revoked_at"):
-        at = getattr(key, name)
-        members[name] = None if at is None else output.moment(at)
-    members["scope"] = output.compact(key.scope) if key.scope else "everything"
-    output.fields((name, value) for name, value in members.items() if value is not None)
+    output.record(key, as_json=as_json, scope=output.compact(key.scope) if key.scope else "everything")

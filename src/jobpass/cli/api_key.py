@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobpass.cli import connect, inputs, output
-from jobpass.cli.files import new_file
+from jobpass.cli import connect, inputs, options, output
+from jobpass.cli.files import kept, show_once
 
 if TYPE_CHECKING:
     from jobpass.wire.credentials import ApiKeyAnswer
 
-app = typer.Typer(
-    help="Make and end the API keys of workers.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
-)
+app = options.group("Make and end the API keys of workers.")
 
 Id = Annotated[int, typer.Argument(help="The key's id.")]
 
@@ -26,15 +23,11 @@ Id = Annotated[int, typer.Argument(help="The key's id.")]
 def create(
     *,
     label: Annotated[str | None, typer.Option("--label", help="A name; else a number.")] = None,
-    platforms: Annotated[
-        list[str] | None, typer.Option("--platforms", help="Only for these; separated by commas, or given again.")
-    ] = None,
+    platforms: Annotated[list[str] | None, options.several("--platforms", "for these")] = None,
     duration: Annotated[
         str | None, typer.Option("--duration", help="How long it lives: 12h, 90d; else a year.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write the key into this new file (mode 0600) instead of stdout.")
-    ] = None,
+    out: Annotated[Path | None, options.secret_file("the key")] = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -43,21 +36,19 @@ def create(
     seconds = None if duration is None else inputs.read_seconds(duration, "--duration")
     names = inputs.split(platforms)
     with connect.connect(url, token_file) as client:
-        if out is None:
-            made = client.create_api_key(label, platforms=names, duration_seconds=seconds)
-        else:
-            with new_file(out) as descriptor:  # made first: a key that cannot be written would be lost
-                made = client.create_api_key(label, platforms=names, duration_seconds=seconds)
-                os.write(descriptor, f"{made.key}\n".encode())
-    _give(made, out, as_json=as_json)
+        made = kept(
+            lambda: client.create_api_key(label, platforms=names, duration_seconds=seconds), lambda one: one.key, out
+        )
+    told = f"API key {made.id}, {output.printable(made.label)}, until {output.moment_or(made.expiration_date)}"
+    show_once(made, "key", out, told, as_json=as_json)
 
 
 @app.command("list")
 def list_(
     *,
-    expired: Annotated[bool, typer.Option("--expired", help="Those that ended by time, too.")] = False,
-    revoked: Annotated[bool, typer.Option("--revoked", help="Those that were revoked, too.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    expired: options.Expired = False,
+    revoked: options.Revoked = False,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -82,14 +73,14 @@ def show(
     """Show what is known of a key."""
     with connect.connect(url, token_file) as client:
         found = client.api_key(key_id)
-    _show(found, as_json=as_json)
+    output.record(found, as_json=as_json, platforms=_platforms(found))
 
 
 @app.command()
 def revoke(
     key_id: Id,
     *,
-    compromised: Annotated[bool, typer.Option("--compromised", help="For good: it cannot be reopened.")] = False,
+    compromised: options.Compromised = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -122,30 +113,3 @@ def delete(
 
 def _platforms(key: ApiKeyAnswer) -> str:
     return "all" if key.platforms is None else ",".join(key.platforms) or "none"
-
-
-def _give(made: ApiKeyAnswer, out: Path | None, *, as_json: bool) -> None:
-    """Show the key this once, unless it is in a file by now."""
-    import msgspec
-
-    if as_json:
-        members: dict[str, Any] = msgspec.to_builtins(made)
-        output.json_line(members if out is None else members | {"key": None, "file": str(out)})
-        return
-    if out is None:
-        output.line(made.key)
-    told = f"API key {made.id}, {output.printable(made.label)}, until {output.moment_or(made.expiration_date)}"
-    output.note(f"{told}." if out is None else f"{told}, is in {out}.")
-
-
-def _show(found: ApiKeyAnswer, *, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        output.json_line(found)
-        return
-    members: dict[str, Any] = msgspec.to_builtins(found) | {"platforms": _platforms(found)}
-    for name in ("created_date", "expiration_date", "last_used_time", "revoked_date"):
-        at = getattr(found, name)
-        members[name] = None if at is None else output.moment(at)
-    output.fields((name, value) for name, value in members.items() if value is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 
 if TYPE_CHECKING:
     from jobpass.client.results import AuditEntry
@@ -23,7 +23,7 @@ def audit(
     principal: Annotated[int | None, typer.Option("--principal", help="Only what this account did (id).")] = None,
     since: Annotated[str | None, typer.Option("--since", help="From then on: 2h ago, or a moment of RFC 3339.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Before then; likewise.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,

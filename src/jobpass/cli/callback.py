@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 
 if TYPE_CHECKING:
     from jobpass.client.sync import Client
 
 
 def callback(
-    uuid: Annotated[str, typer.Argument(help="The job's uuid.")],
+    uuid: options.Uuid,
     *,
     events: Annotated[
         list[str], typer.Option("--events", help="What the sender may cause; separated by commas, or given again.")

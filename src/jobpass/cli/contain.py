@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def contain(
         bool, typer.Option("--rotate-jobs", help="End the tokens of the jobs that it touched, too.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell; end nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,

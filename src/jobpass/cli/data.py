@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import exits, inputs, output
+from jobpass.cli import exits, inputs, options, output
 
 if TYPE_CHECKING:
     from jobpass.authority.anchors import AuditHead, JobHead
@@ -54,9 +54,9 @@ def serve(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes that serve at this port; more than one needs --store.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The settings file.")] = None,
-    log_format: Annotated[str | None, typer.Option("--log-format", help="auto, text or json.")] = None,
-    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")] = None,
+    config: options.Config = None,
+    log_format: Annotated[str | None, options.LOG_FORMAT] = None,
+    log_level: Annotated[str | None, options.LOG_LEVEL] = None,
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="Log each request, or not.")
     ] = None,

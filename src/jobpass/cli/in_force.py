@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobpass.cli import inputs, output
+from jobpass.cli import inputs, options, output
 from jobpass.cli.data import Data
 
 SHELLS = ("bash", "zsh", "fish")
@@ -17,7 +17,7 @@ SHELLS = ("bash", "zsh", "fish")
 def settings(
     *,
     data: Data = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The settings file.")] = None,
+    config: options.Config = None,
     as_json: output.Json = False,
 ) -> None:
     """Show the settings that serve would use, and where each comes from; secrets are not shown."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, output, picture
+from jobpass.cli import connect, exits, inputs, options, output, picture
 from jobpass.cli.callback import callback
 from jobpass.cli.job_files import files, index
 from jobpass.cli.timeline import timeline
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from jobpass.client.sync import Client
     from jobpass.wire.messages import EventAnswer
 
-app = typer.Typer(
-    help="Make jobs, send events, see histories.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
-)
+app = options.group("Make jobs, send events, see histories.")
 
-Uuid = Annotated[str, typer.Argument(help="The job's uuid.")]
 DataOption = typer.Option("--data", help="JSON, or @FILE (@- is stdin).")
 
 LINKS: Final = ("child_of", "generated_by", "acted_on", "acted_using")
@@ -81,7 +78,7 @@ def create(
 
 @app.command()
 def show(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
     svg: picture.Svg = None,
     png: picture.Png = None,
@@ -144,11 +141,11 @@ def list_(
 
 @app.command()
 def send(
-    uuid: Uuid,
+    uuid: options.Uuid,
     event: Annotated[str, typer.Argument(help="The event's name.")],
     *,
     data: Annotated[str | None, DataOption] = None,
-    key: Annotated[str | None, typer.Option("--key", help="The idempotency key; else a fresh one.")] = None,
+    key: options.Key = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -162,14 +159,14 @@ def send(
 
 @app.command()
 def reset(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
     no_clear_path: Annotated[
         bool, typer.Option("--no-clear-path", help="Leave what is in the archive path as it is.")
     ] = False,
     data: Annotated[str | None, DataOption] = None,
-    key: Annotated[str | None, typer.Option("--key", help="The idempotency key; else a fresh one.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    key: options.Key = None,
+    yes: options.Yes = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -184,7 +181,7 @@ def reset(
 
 @app.command()
 def cancel(
-    uuid: Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
+    uuid: options.Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
 ) -> None:
     """Take a job away to which nothing has happened yet."""
     with connect.connect(url, token_file) as client:
@@ -194,9 +191,9 @@ def cancel(
 
 @app.command()
 def watch(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Begin after this sequence.")] = 0,
+    after: options.After = 0,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -220,10 +217,10 @@ def _watched(client: Client, uuid: str, after: int) -> Iterator[Event]:
 
 @app.command()
 def history(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Begin after this sequence.")] = 0,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    after: options.After = 0,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -245,7 +242,7 @@ app.command()(callback)
 
 @app.command()
 def verify(
-    uuid: Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
+    uuid: options.Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
 ) -> int:
     """Have the server check the chain of a job's history; exit code 1 if it does not hold."""
     with connect.connect(url, token_file) as client:
@@ -261,7 +258,7 @@ def verify(
 
 @app.command()
 def token(
-    uuid: Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
+    uuid: options.Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
 ) -> None:
     """Print a job's document token again."""
     with connect.connect(url, token_file) as client:
@@ -271,7 +268,7 @@ def token(
 
 @app.command()
 def rotate(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
     grace_seconds: Annotated[
         int, typer.Option("--grace-seconds", min=0, max=86400, help="How long the token before lives on.")
@@ -288,9 +285,9 @@ def rotate(
 
 @app.command()
 def delete(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,

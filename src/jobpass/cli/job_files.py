@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, output
+from jobpass.cli import connect, exits, inputs, options, output
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobpass.wire.files import IndexAnswer
 
-Uuid = Annotated[str, typer.Argument(help="The job's uuid.")]
-
 
 def index(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
     pattern: Annotated[
         list[str] | None, typer.Option("--pattern", help="Files whose names have this; may be given again.")
@@ -55,11 +53,11 @@ def index(
 
 
 def files(
-    uuid: Uuid,
+    uuid: options.Uuid,
     *,
     kind: Annotated[Literal["archive", "product"] | None, typer.Option("--kind", help="Only these.")] = None,
     level: Annotated[str | None, typer.Option("--level", help="Only files of this level.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import islice
 from pathlib import Path
@@ -10,20 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, inputs, output
-from jobpass.cli.files import new_file
+from jobpass.cli import connect, inputs, options, output
+from jobpass.cli.files import kept, show_once
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobpass.wire.credentials import Token, TokenGenerateResponse
+    from jobpass.wire.credentials import Token
 
 Id = Annotated[int, typer.Argument(help="The token's id.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="The tokens' ids; else their texts are read.")]
 Texts = Annotated[
     Path | None, typer.Option("--file", help="The texts, one a line, if no ids are given; else stdin. Never arguments.")
-]
-Out = Annotated[
-    Path | None, typer.Option("--out", help="Write the token into this new file (mode 0600) instead of stdout.")
 ]
 
 
@@ -35,14 +31,12 @@ def create(
     ] = None,
     priority: Annotated[int | None, typer.Option("--priority", help="At most your own; else 0.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="For operators: whose it is, by id or address.")] = None,
-    platforms: Annotated[
-        list[str] | None, typer.Option("--platforms", help="Only these; separated by commas, or given again.")
-    ] = None,
+    platforms: Annotated[list[str] | None, options.several("--platforms", "these")] = None,
     actions: Annotated[
         list[str] | None, typer.Option("--actions", help="Only these, such as jobs.read; by commas, or given again.")
     ] = None,
     no_mint: Annotated[bool, typer.Option("--no-mint", help="It makes no others.")] = False,
-    out: Out = None,
+    out: Annotated[Path | None, options.secret_file("the token")] = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -60,21 +54,17 @@ def create(
             "actions": inputs.split(actions),
             "may_mint": False if no_mint else None,
         }
-        if out is None:
-            made = client.create_token(label, **wanted)
-        else:
-            with new_file(out) as descriptor:  # made first: a token that cannot be written would be lost
-                made = client.create_token(label, **wanted)
-                os.write(descriptor, f"{made.token}\n".encode())
-    _give(made, out, as_json=as_json)
+        made = kept(lambda: client.create_token(label, **wanted), lambda one: one.token, out)
+    told = f"Token {made.token_id}, {output.printable(made.label)}, until {output.moment(made.expiration_date)}"
+    show_once(made, "token", out, told, as_json=as_json)
 
 
 def list_(
     *,
     user: Annotated[str | None, typer.Option("--user", help="For operators: of this account; else of all.")] = None,
-    expired: Annotated[bool, typer.Option("--expired", help="Those that ended by time, too.")] = False,
-    revoked: Annotated[bool, typer.Option("--revoked", help="Those that were revoked, too.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    expired: options.Expired = False,
+    revoked: options.Revoked = False,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -125,7 +115,7 @@ def update(
 def revoke(
     ids: Ids = None,
     *,
-    compromised: Annotated[bool, typer.Option("--compromised", help="For good: it cannot be reopened.")] = False,
+    compromised: options.Compromised = False,
     file: Texts = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
@@ -229,30 +219,9 @@ def _done(what: str, which: list[int | str], *, as_json: bool) -> None:
         output.line(f"{len(which)} {what}.")
 
 
-def _give(made: TokenGenerateResponse, out: Path | None, *, as_json: bool) -> None:
-    """Show the token this once, unless it is in a file by now."""
-    import msgspec
-
-    if as_json:
-        members: dict[str, Any] = msgspec.to_builtins(made)
-        output.json_line(members if out is None else members | {"token": None, "file": str(out)})
-        return
-    if out is None:
-        output.line(made.token)
-    told = f"Token {made.token_id}, {output.printable(made.label)}, until {output.moment(made.expiration_date)}"
-    output.note(f"{told}." if out is None else f"{told}, is in {out}.")
-
-
 def _show(found: Token, *, as_json: bool) -> None:
-    import msgspec
+    output.record(found, as_json=as_json, platforms=_names(found.platforms), actions=_names(found.actions))
 
-    if as_json:
-        output.json_line(found)
-        return
-    members: dict[str, Any] = msgspec.to_builtins(found)
-    for name in ("created_date", "expiration_date", "last_used_time", "revoked_date"):
-        at = getattr(found, name)
-        members[name] = None if at is None else output.moment(at)
-    for name in ("platforms", "actions"):
-        members[name] = None if members[name] is None else ", ".join(members[name]) or "(none)"
-    output.fields((name, value) for name, value in members.items() if value is not None)
+
+def _names(names: list[str] | None) -> str | None:
+    return None if names is None else ", ".join(names) or "(none)"

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-from jobpass.cli import inputs, output
+from jobpass.cli import inputs, options, output
 from jobpass.cli.data import Data, Email, PasswordFile, Store, folder_of
 
-app = typer.Typer(
-    help="List, rotate and retire root keys; write the keyring of a secret.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = options.group("List, rotate and retire root keys; write the keyring of a secret.")
 
 
 @app.command("list")

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, output
+from jobpass.cli import connect, exits, inputs, options, output
 from jobpass.errors import InvalidLifecycle
 
 if TYPE_CHECKING:
     from jobpass.lifecycle.registry import Lifecycles
 
-app = typer.Typer(
-    help="See lifecycles, and check one of your own.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
-)
+app = options.group("See lifecycles, and check one of your own.")
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="Read them from this data folder; else JOBPASS_DATA, else ask the server.")

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from jobpass.cli import exits, inputs, output
+from jobpass.cli import exits, inputs, options, output
 from jobpass.cli.data import Data, Store, folder_of
 from jobpass.errors import InvalidInput
 
@@ -29,12 +29,7 @@ PLAIN_EVERY: Final = 50_000
 """Documents between two lines of progress where there is no terminal."""
 COLUMNS: Final = ("", "read", "imported", "unchanged", "moved on", "refused")
 
-app = typer.Typer(
-    help="Bring in the jobs and pipelines of a seed system.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = options.group("Bring in the jobs and pipelines of a seed system.")
 
 
 @app.command()

@@ -14,6 +14,7 @@ import typer
 from jobpass.errors import Error, IllegalTransition, InvalidInput
 
 if TYPE_CHECKING:
+    from msgspec import Struct
     from rich.console import Console
 
 GAP: Final = "  "
@@ -94,6 +95,21 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     """One ``name: value`` a line."""
     for name, value in pairs:
         line(f"{name}: {printable(value)}")
+
+
+def record(found: Struct, *, as_json: bool, **words: Any) -> None:
+    """What is known of one thing, without what is None: ``words`` are members as people read them."""
+    import msgspec
+
+    if as_json:
+        json_line(found)
+        return
+    members: dict[str, Any] = msgspec.to_builtins(found)
+    for name in members:
+        at = getattr(found, name)
+        if isinstance(at, datetime):
+            members[name] = moment(at)
+    fields((name, value) for name, value in (members | words).items() if value is not None)
 
 
 def console() -> Console:

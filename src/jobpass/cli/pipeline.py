@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 
-app = typer.Typer(help="Register and see pipelines.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = options.group("Register and see pipelines.")
 
 
 @app.command()

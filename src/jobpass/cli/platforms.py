@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from jobpass.client.results import Platform
     from jobpass.wire.platforms import Maintenance, PublicPlatform
 
-app = typer.Typer(
-    help="See platforms; for operators: keep them.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
-)
+app = options.group("See platforms; for operators: keep them.")
 
 STATUSES: Final = ("available", "maintenance", "unavailable")
 
@@ -129,7 +127,7 @@ def update(
 def retire(
     name: Name,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -179,18 +177,9 @@ def _maintenance(begin: str | None, end: str | None) -> Maintenance | None:
 
 
 def _show(found: Platform, *, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        output.json_line(found)
-        return
-    members: dict[str, Any] = msgspec.to_builtins(found)
-    for name in ("created_date", "last_seen", "retired_date"):
-        at = getattr(found, name)
-        members[name] = None if at is None else output.moment(at)
-    for name in ("constraints", "specs", "perfs", "statistic"):
-        members[name] = output.compact(members[name]) if members[name] else None
+    objects = {name: getattr(found, name) for name in ("constraints", "specs", "perfs", "statistic")}
+    words = {name: output.compact(value) if value else None for name, value in objects.items()}
     if found.maintenance is not None:
         start, end = found.maintenance.start_time, found.maintenance.end_time
-        members["maintenance"] = f"from {output.moment_or(start)} until {output.moment_or(end, 'further notice')}"
-    output.fields((name, value) for name, value in members.items() if value is not None)
+        words["maintenance"] = f"from {output.moment_or(start)} until {output.moment_or(end, 'further notice')}"
+    output.record(found, as_json=as_json, **words)

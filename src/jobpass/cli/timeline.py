@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, output
+from jobpass.cli import connect, exits, options, output
 from jobpass.cli.spans import FOLD, Line, Stays, bar, fold, span
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MIN_WITH_BARS, MIN_WITH_GAPS = 64, 36
 
 
 def timeline(
-    uuid: Annotated[str, typer.Argument(help="The job's uuid.")],
+    uuid: options.Uuid,
     *,
     all_: Annotated[bool, typer.Option("--all", help="Each event in a line of its own, also in long runs.")] = False,
     url: connect.Url = None,

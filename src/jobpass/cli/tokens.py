@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, job_tokens, output
+from jobpass.cli import connect, exits, inputs, job_tokens, options, output
 from jobpass.errors import InvalidInput, MalformedToken
 
 if TYPE_CHECKING:
     from jobpass.client.results import Introspection
     from jobpass.tokens.caveats import Caveat
 
-app = typer.Typer(
-    help="Make, see and end job tokens; look into any token, make it narrower.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = options.group("Make, see and end job tokens; look into any token, make it narrower.")
 job_tokens.add_to(app)
 
 File = Annotated[
@@ -27,10 +22,6 @@ File = Annotated[
     typer.Option("--file", help="The token (- is stdin); else JOBPASS_TOKEN, else stdin. Never an argument."),
 ]
 UNREADABLE = "a condition that this release cannot read: the token opens nothing here"
-
-
-def _several(option: str, what: str) -> Any:
-    return typer.Option(option, help=f"Only {what}; separated by commas, or given again.")
 
 
 @app.command()
@@ -66,15 +57,17 @@ def inspect(
 @app.command()
 def attenuate(
     *,
-    events: Annotated[list[str] | None, _several("--events", "these events")] = None,
+    events: Annotated[list[str] | None, options.several("--events", "these events")] = None,
     states: Annotated[
         list[str] | None,
         typer.Option("--states", help="STATE=EVENT,EVENT: only these events from this state; may be given again."),
     ] = None,
-    actions: Annotated[list[str] | None, _several("--actions", "these actions, such as jobs.read")] = None,
-    jobs: Annotated[list[str] | None, _several("--jobs", "these jobs (uuids)")] = None,
-    platforms: Annotated[list[str] | None, _several("--platforms", "these platforms")] = None,
-    cidr: Annotated[list[str] | None, _several("--cidr", "callers from these networks, such as 10.0.0.0/8")] = None,
+    actions: Annotated[list[str] | None, options.several("--actions", "these actions, such as jobs.read")] = None,
+    jobs: Annotated[list[str] | None, options.several("--jobs", "these jobs (uuids)")] = None,
+    platforms: Annotated[list[str] | None, options.several("--platforms", "these platforms")] = None,
+    cidr: Annotated[
+        list[str] | None, options.several("--cidr", "callers from these networks, such as 10.0.0.0/8")
+    ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", help="Until then: 30s, 10m, 2h, 7d, or a moment of RFC 3339.")
     ] = None,

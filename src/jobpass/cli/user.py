@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, inputs, output
+from jobpass.cli import connect, inputs, options, output
 from jobpass.errors import InvalidInput, UnknownPlatform, UnknownPrincipal
 
 if TYPE_CHECKING:
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from jobpass.client.users import Role
     from jobpass.wire.power import UserAnswer
 
-app = typer.Typer(
-    help="Make accounts, change and end them, set passwords.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = options.group("Make accounts, change and end them, set passwords.")
 
 Who = Annotated[str, typer.Argument(help="The account's id or address.")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="Read the password from this file.")]
@@ -127,7 +122,7 @@ def update(
 @app.command("list")
 def list_(
     *,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,

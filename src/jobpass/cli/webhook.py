@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobpass.cli import connect, inputs, output
-from jobpass.cli.files import new_file
+from jobpass.cli import connect, inputs, options, output
+from jobpass.cli.files import kept
 
 if TYPE_CHECKING:
     from jobpass.wire.webhooks import WebhookAnswer
 
-app = typer.Typer(help="Have a URL told of events.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = options.group("Have a URL told of events.")
 
 Id = Annotated[str, typer.Argument(help="The webhook's id.")]
-SecretFile = Annotated[
-    Path | None,
-    typer.Option("--out", help="Write the secret into this new file (mode 0600) instead of stdout."),
-]
+SecretFile = Annotated[Path | None, options.secret_file("the secret")]
 
 
 @app.command()
@@ -55,7 +51,7 @@ def create(
 @app.command("list")
 def list_(
     *,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -123,7 +119,7 @@ def ping(
 def dead_letters(
     webhook_id: Id,
     *,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many; else all.")] = None,
+    limit: options.Limit = None,
     url: connect.Url = None,
     token_file: connect.TokenFile = None,
     as_json: output.Json = False,
@@ -167,14 +163,8 @@ def delete(
 
 def _give(make: Callable[[], WebhookAnswer], out: Path | None, *, as_json: bool) -> None:
     """Make a webhook or a secret and show it; the secret goes into a file, if there is to be one."""
-    if out is None:
-        made = make()
-        members = {"id": made.id, "secret": made.secret}
-    else:
-        with new_file(out) as descriptor:  # made first: a secret that cannot be written would be lost
-            made = make()
-            os.write(descriptor, f"{made.secret}\n".encode())
-        members = {"id": made.id, "file": str(out)}
+    made = kept(make, lambda one: str(one.secret), out)
+    members = {"id": made.id, "secret": made.secret} if out is None else {"id": made.id, "file": str(out)}
     output.json_line(members) if as_json else output.fields(members.items())
 
 
@@ -185,14 +175,6 @@ def _state(found: WebhookAnswer) -> str:
 
 
 def _show(found: WebhookAnswer, *, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        output.json_line(found)
-        return
-    members: dict[str, Any] = {"state": _state(found)} | msgspec.to_builtins(found)
-    for name in ("created_at", "previous_until", "failing_since", "disabled_at"):
-        at = getattr(found, name)
-        members[name] = None if at is None else output.moment(at)
-    members["events"] = ", ".join(found.events) or "all"
-    output.fields((name, value) for name, value in members.items() if value is not None)
+    if not as_json:
+        output.fields([("state", _state(found))])
+    output.record(found, as_json=as_json, events=", ".join(found.events) or "all")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobpass.cli import connect, inputs, output, saved
+from jobpass.cli import connect, inputs, options, output, saved
 from jobpass.errors import InvalidInput, SetupError
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def worker(
     require_isolation: Annotated[
         bool, typer.Option("--require-isolation", help="Do not start unless every means of isolation is in force.")
     ] = False,
-    log_format: Annotated[str, typer.Option("--log-format", help="auto, text or json.")] = "auto",
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[str, options.LOG_FORMAT] = "auto",
+    log_level: Annotated[str, options.LOG_LEVEL] = "info",
     url: connect.Url = None,
     as_json: output.Json = False,
 ) -> None:

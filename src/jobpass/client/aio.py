@@ -76,6 +76,7 @@ class AsyncClient(BaseClient):
         )
         self._sleep = sleep
 
+    # ``sync`` has the same list, and says why; a test compares.
     login = _call(Flow.login)
     logout = _call(Flow.logout)
     me = _call(Flow.me)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from jobpass.client.exchange import Again, Operation, Reply, Request, Retries, Step, exchange
 from jobpass.client.results import read
-from jobpass.errors import InvalidInput, MalformedToken, UnknownJob
+from jobpass.errors import InvalidInput, MalformedToken, NotFound, UnknownJob
 from jobpass.tokens.token import MAX_TEXT_CHARS
 from jobpass.wire import paths
 
@@ -24,6 +24,7 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Page")
 _BEARER = re.compile(rf"[!-~]{{1,{MAX_TEXT_CHARS}}}")
 
 
@@ -47,6 +48,15 @@ Bearer = str | Callable[[], str] | None
 
 Stream = Generator[Step | Item[T], Reply | None, None]
 """Like an ``Operation``, with results on the way: an ``Item`` is replied to with None."""
+
+
+class Page(Protocol):
+    """Some of many results."""
+
+    @property
+    def next(self) -> str | None:
+        """The ``after`` of the page that follows, None at the end."""
+        ...
 
 
 class Asking:
@@ -142,11 +152,34 @@ def items(values: Iterable[T]) -> Generator[Item[T], Reply | None, None]:
         yield Item(value)
 
 
+def pages(ask: Callable[[str | None], Operation[P]], found: Callable[[P], Iterable[T]]) -> Stream[T]:
+    """What is ``found`` on one page after the other; ``ask`` takes the ``next`` of the page before."""
+    after: str | None = None
+    while True:
+        page = yield from ask(after)
+        yield from items(found(page))
+        after = page.next
+        if after is None:
+            return
+
+
 def of_job(template: str, uuid: str) -> str:
     """The path of a job; ``UnknownJob`` for what can be no uuid."""
     if not is_segment(uuid):
         raise UnknownJob(uuid)
-    return paths.fill(template, uuid=uuid)
+    return _filled(template, uuid)
+
+
+def path_of(template: str, named: str | int, unknown: type[NotFound], what: str, by: str = "id") -> str:
+    """The path of a ``what``; ``unknown``, with the member ``by``, for what can be none."""
+    text = str(named)
+    if not is_segment(text):
+        raise unknown(f"There is no such {what}.", **{by: text})
+    return _filled(template, text)
+
+
+def _filled(template: str, segment: str) -> str:
+    return paths.fill(template, uuid=segment) if "{uuid}" in template else paths.fill(template, id=segment)
 
 
 def is_segment(text: str) -> bool:

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from jobpass.client.asking import Asking, Stream, is_segment, items, to_body, to_json
+from jobpass.client.asking import Asking, Stream, items, of_job, pages, path_of, to_body, to_json
 from jobpass.client.exchange import Operation
-from jobpass.client.results import Event, read
-from jobpass.errors import InvalidInput, NotFound, UnexpectedAnswer, UnknownJob
+from jobpass.client.results import ComputeData, ComputeResult, ComputeStatus, Event, PlatformDetails, read
+from jobpass.errors import InvalidInput, NotFound, UnexpectedAnswer
 from jobpass.wire import paths
 from jobpass.wire.compute import ComputeJobList, JobAvailability, JobCreate, JobId, JobListed, RerunJob
 from jobpass.wire.credentials import DefaultResponse
@@ -21,64 +21,6 @@ from jobpass.wire.credentials import DefaultResponse
 WATCH_SECONDS: Final = 8
 """How long one request waits for the next event of a job, well within the client's own patience."""
 FINAL: Final = ("completed", "canceled", "error")
-
-
-class ComputeStatus(Struct, frozen=True, kw_only=True):
-    """How a compute job stands: times are seconds since the epoch, ``progress`` goes from 0 to 1."""
-
-    status: str
-    status_message: str
-    progress: float
-    progress_message: str
-    creation_datetime: float
-    start_time: float | None
-    duration: int
-    shots: int | None
-    failure_code: str | None
-    last_intermediate_results: dict[str, Any] | None
-
-
-class ComputeResult(Struct, frozen=True, kw_only=True):
-    """What a compute job brought; ``results`` is the text of a JSON object, None if there are none (yet)."""
-
-    job_id: str
-    results: str | None
-    results_type: str | None
-    intermediate_results: list[dict[str, Any]]
-    duration: int
-    shots: int | None
-
-
-class ComputeData(Struct, frozen=True, kw_only=True):
-    """What was sent, and by which token."""
-
-    job_id: str
-    job_name: str
-    job_group_name: str | None
-    status: str
-    created_date: datetime
-    start_time: datetime | None
-    duration: int
-    command: str
-    platform_name: str
-    payload: dict[str, Any]
-    max_duration: int | None
-    attempts: int
-    process_id: str | None = None
-    rerun_from: str | None = None
-    token_label: str | None = None
-
-
-class PlatformDetails(Struct, frozen=True, kw_only=True):
-    """What a platform can do, as its workers and its operator say."""
-
-    id: str
-    name: str
-    type: str
-    status: str
-    description: str
-    specs: dict[str, Any]
-    perfs: dict[str, Any]
 
 
 class Compute(Asking):
@@ -113,19 +55,19 @@ class Compute(Asking):
 
     def compute_status(self, job_id: str) -> Operation[ComputeStatus]:
         """How a job stands; the server may take two seconds to answer, in which the job may end."""
-        return (yield from self._ask("GET", _of(paths.COMPUTE_STATUS, job_id), ComputeStatus))
+        return (yield from self._ask("GET", of_job(paths.COMPUTE_STATUS, job_id), ComputeStatus))
 
     def compute_result(self, job_id: str) -> Operation[ComputeResult]:
         """The results of a job; there are none of one that has failed or was canceled, unless it left some."""
-        return (yield from self._ask("GET", _of(paths.COMPUTE_RESULT, job_id), ComputeResult))
+        return (yield from self._ask("GET", of_job(paths.COMPUTE_RESULT, job_id), ComputeResult))
 
     def compute_data(self, job_id: str) -> Operation[ComputeData]:
         """What was sent, with its payload."""
-        return (yield from self._ask("GET", _of(paths.COMPUTE_DATA, job_id), ComputeData))
+        return (yield from self._ask("GET", of_job(paths.COMPUTE_DATA, job_id), ComputeData))
 
     def cancel_compute(self, job_id: str) -> Operation[None]:
         """Ask for a job to be stopped; ``Conflict`` if it has ended."""
-        yield from self._ask("POST", _of(paths.COMPUTE_CANCEL, job_id), DefaultResponse)
+        yield from self._ask("POST", of_job(paths.COMPUTE_CANCEL, job_id), DefaultResponse)
 
     def rerun(
         self, job_id: str, *, name: str | None = None, payload: Mapping[str, Any] | Raw | None = None
@@ -139,7 +81,7 @@ class Compute(Asking):
         else:
             given = payload if isinstance(payload, Raw) else dict(payload)
             asked = RerunJob(name, Raw(to_json(given, "json.payload")))
-        path = _of(paths.COMPUTE_RERUN, job_id)
+        path = of_job(paths.COMPUTE_RERUN, job_id)
         return (yield from self._ask("POST", path, JobId, body=to_body(asked), again="unsent")).job_id
 
     def compute_jobs(
@@ -184,9 +126,8 @@ class Compute(Asking):
         limit: int | None = None,
     ) -> Stream[JobListed]:
         """All such jobs, ``limit`` a request; what is given is as of ``compute_jobs``."""
-        after: str | None = None
-        while True:
-            page = yield from self.compute_jobs(
+        return pages(
+            lambda after: self.compute_jobs(
                 status=status,
                 platform=platform,
                 group=group,
@@ -195,11 +136,9 @@ class Compute(Asking):
                 user_id=user_id,
                 after=after,
                 limit=limit,
-            )
-            yield from items(page.jobs)
-            after = page.next
-            if after is None:
-                return
+            ),
+            lambda page: page.jobs,
+        )
 
     def availability(self) -> Operation[JobAvailability]:
         """How many jobs one may have in the queue and with workers, and has."""
@@ -207,14 +146,13 @@ class Compute(Asking):
 
     def platform_details(self, name: str) -> Operation[PlatformDetails]:
         """What a platform can do."""
-        if not is_segment(name):
-            raise NotFound("There is no such platform.", name=name)
-        return (yield from self._ask("GET", paths.fill(paths.PLATFORM_PROCESSOR, id=name), PlatformDetails))
+        path = path_of(paths.PLATFORM_PROCESSOR, name, NotFound, "platform", by="name")
+        return (yield from self._ask("GET", path, PlatformDetails))
 
     def watch_compute(self, job_id: str, *, after: int = 0) -> Stream[Event]:
         """The events of a compute job above sequence ``after`` as they happen, until it has ended; the server tells
         them at once."""
-        path, ended = _of(paths.COMPUTE_EVENTS, job_id), False
+        path, ended = of_job(paths.COMPUTE_EVENTS, job_id), False
         while True:
             body = yield from self._fetch(
                 "GET",
@@ -248,12 +186,6 @@ def events_of(stream: bytes) -> Iterator[Event]:
             raise UnexpectedAnswer(f"The server told no more of the job: {code}.", status=200)
         if name is not None and name != b"end":
             yield read(data or b"", Event)
-
-
-def _of(template: str, job_id: str) -> str:
-    if not is_segment(job_id):
-        raise UnknownJob(job_id)
-    return paths.fill(template, id=job_id)
 
 
 def _moment(name: str, at: datetime | None) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, TypeVar
 
-from jobpass.client.asking import FORM, Asking, Stream, flag, form, is_segment, items, rfc3339, to_body
+from jobpass.client.asking import FORM, Asking, Stream, flag, form, items, path_of, rfc3339, to_body
 from jobpass.client.exchange import Operation
 from jobpass.client.narrow import texts
 from jobpass.client.results import Containment
@@ -284,14 +284,8 @@ def _fingerprint(text: str) -> FingerprintBody:
 
 
 def _of_token(template: str, token_id: int) -> str:
-    text = str(token_id)
-    if not is_segment(text):
-        raise UnknownCredential("There is no such token.", id=text)
-    return paths.fill(template, id=text)
+    return path_of(template, token_id, UnknownCredential, "token")
 
 
 def _of_key(template: str, key_id: int) -> str:
-    text = str(key_id)
-    if not is_segment(text):
-        raise UnknownCredential("There is no such API key.", id=text)
-    return paths.fill(template, id=text)
+    return path_of(template, key_id, UnknownCredential, "API key")

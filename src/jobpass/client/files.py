@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Raw
 
-from jobpass.client.asking import Asking, Item, Stream, items, of_job, to_body, to_json
+from jobpass.client.asking import Asking, Item, Stream, of_job, pages, to_body, to_json
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.wire import paths
 from jobpass.wire.files import FileAnswer, FilePage, IndexAnswer, IndexRequest
@@ -79,10 +79,6 @@ class Files(Asking):
         self, uuid: str, *, kind: Kind | None = None, level: str | None = None, limit: int = FILES_PAGE
     ) -> Stream[FileAnswer]:
         """All files that indexing found, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.files(uuid, kind=kind, level=level, after=after, limit=limit)
-            yield from items(page.files)
-            after = page.next
-            if after is None:
-                return
+        return pages(
+            lambda after: self.files(uuid, kind=kind, level=level, after=after, limit=limit), lambda page: page.files
+        )

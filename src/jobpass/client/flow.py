@@ -13,18 +13,19 @@ from uuid import uuid4
 
 from msgspec import Raw
 
-from jobpass.client.asking import Bearer, Item, Stream, is_segment, items, of_job, sendable, to_body, to_json
+from jobpass.client.asking import Bearer, Item, Stream, items, of_job, pages, sendable, to_body, to_json
 from jobpass.client.compute import Compute
 from jobpass.client.credentials import Credentials
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.files import Files
+from jobpass.client.pipelines import Pipelines
 from jobpass.client.platforms import Platforms
 from jobpass.client.power import Power
 from jobpass.client.results import Event, EventPage, Job, JobPage
 from jobpass.client.users import Users
 from jobpass.client.webhooks import Webhooks
 from jobpass.client.workers import Workers
-from jobpass.errors import InvalidInput, UnknownPipeline
+from jobpass.errors import InvalidInput
 from jobpass.lifecycle.resting import rests
 from jobpass.wire import paths
 from jobpass.wire.messages import (
@@ -35,7 +36,6 @@ from jobpass.wire.messages import (
     Message,
     NewEvent,
     NewJob,
-    PipelineList,
     ResetRequest,
     VerifyAnswer,
 )
@@ -49,7 +49,7 @@ WATCH_GROWTH: Final = 1.5
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Flow(Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Workers):
+class Flow(Pipelines, Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Workers):
     """The operations, with the token that they use."""
 
     def with_token(self, token: Bearer) -> Flow:
@@ -73,34 +73,6 @@ class Flow(Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Worke
     def me(self) -> Operation[MeAnswer]:
         """Who the token speaks for."""
         return (yield from self._ask("GET", paths.ME, MeAnswer))
-
-    def create_pipeline(self, members: Mapping[str, Any]) -> Operation[dict[str, Any]]:
-        """Register a pipeline, or change one's own; its uuid follows from ``id`` and ``components``.
-
-        ``id``, ``name``, ``components`` and ``processing_levels`` are needed. Returns its members with ``uuid``.
-        """
-        body = to_json(dict(members), "json")
-        return (yield from self._ask("POST", paths.PIPELINES, dict[str, Any], body=body))
-
-    def pipeline(self, uuid: str) -> Operation[dict[str, Any]]:
-        """The members of a pipeline, with ``uuid``."""
-        if not is_segment(uuid):
-            raise UnknownPipeline("There is no such pipeline.", uuid=uuid)
-        return (yield from self._ask("GET", paths.fill(paths.PIPELINE, uuid=uuid), dict[str, Any]))
-
-    def pipelines(self, *, after: str | None = None, limit: int | None = None) -> Operation[PipelineList]:
-        """One page of pipelines, in order of creation; ``next`` of a page is the ``after`` of the one that follows."""
-        return (yield from self._ask("GET", paths.PIPELINES, PipelineList, after=after, limit=limit))
-
-    def iter_pipelines(self, *, limit: int | None = None) -> Stream[dict[str, Any]]:
-        """All pipelines, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.pipelines(after=after, limit=limit)
-            yield from items(page.pipelines)
-            after = page.next
-            if after is None:
-                return
 
     def create_job(
         self,
@@ -213,9 +185,8 @@ class Flow(Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Worke
         limit: int | None = None,
     ) -> Stream[Job]:
         """All jobs that the token may see, ``limit`` a request; what is given is as of ``jobs``."""
-        after: str | None = None
-        while True:
-            page = yield from self.jobs(
+        return pages(
+            lambda after: self.jobs(
                 state=state,
                 pipeline_uuid=pipeline_uuid,
                 child_of=child_of,
@@ -224,11 +195,9 @@ class Flow(Power, Users, Credentials, Platforms, Webhooks, Files, Compute, Worke
                 acted_using=acted_using,
                 after=after,
                 limit=limit,
-            )
-            yield from items(page.jobs)
-            after = page.next
-            if after is None:
-                return
+            ),
+            lambda page: page.jobs,
+        )
 
     def history(self, uuid: str, *, after: int = 0, limit: int | None = None) -> Operation[EventPage]:
         """One page of a job's events above sequence ``after``; the first event has sequence 1."""

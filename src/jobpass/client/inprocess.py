@@ -7,7 +7,6 @@ speed counts, is worked on by the thread that sends it, as far as that goes with
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 import time
@@ -17,15 +16,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self
-from urllib.parse import quote, unquote, urlencode
 
-from jobpass.client.exchange import MAX_ANSWER_BYTES, Lost, Reply, Request, Response
+from jobpass.client.exchange import Lost, Reply, Request
+from jobpass.client.inprocess_call import App, Call
 from jobpass.client.undisturbed import Undisturbed, may_work_here
 from jobpass.errors import ServerUnavailable
 
-Headers = list[tuple[bytes, bytes]]
-App = Callable[[str, str, bytes, Headers, bytes], Awaitable[tuple[int, Headers, bytes]]]
-"""(method, path, query, headers, body) → (status, headers, body); names of headers are in lower case."""
 Work = Coroutine[Any, Any, None]
 
 IDLE_SECONDS: Final = 1.0
@@ -36,8 +32,6 @@ FORK_SECONDS: Final = 5.0
 """How long a fork waits for what is under way."""
 EVENTS: Final = "/events"
 """How the path of an event ends."""
-
-_log = logging.getLogger("jobpass.inprocess")
 
 
 class InProcess:
@@ -80,7 +74,7 @@ class InProcess:
 
     def ask(self, request: Request) -> Reply:
         """The application's answer; ``Lost`` if it is not whole in the request's time (the work goes on)."""
-        call = _Call(request)
+        call = Call(request)
         started = time.monotonic()
         with Undisturbed():
             if not self._begin(call.run(self._app), here=request.path.endswith(EVENTS)):
@@ -297,39 +291,3 @@ def _rest(work: Work, awaited: Any) -> Generator[Any, Any, None]:
             awaited = resume(value)
         except StopIteration:
             return
-
-
-class _Call:
-    """One request on its way through the application; ``done`` is released when the answer is whole."""
-
-    __slots__ = ("_answer", "_request", "done")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._answer: tuple[int, Headers, bytes] = (500, [], b"")
-        self.done = threading.Lock()
-        self.done.acquire()
-
-    async def run(self, app: App) -> None:
-        """Let ``app`` answer; what it raises is logged, and answered as a server would, with 500."""
-        request = self._request
-        path, params = request.path, request.params
-        try:
-            self._answer = await app(
-                request.method,
-                unquote(path) if "%" in path else path,
-                urlencode(params, doseq=True, quote_via=quote).encode("ascii") if params else b"",
-                [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()],
-                request.body or b"",
-            )
-        except Exception:
-            _log.exception("The application failed.")
-        finally:
-            self.done.release()
-
-    def response(self, elapsed_seconds: float) -> Response:
-        """What the application answered."""
-        status, fields, body = self._answer
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in fields}
-        cut = len(body) > MAX_ANSWER_BYTES
-        return Response(status, headers, b"" if cut else body, elapsed_seconds, cut)

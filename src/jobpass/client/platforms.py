@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET, Raw, UnsetType
 
-from jobpass.client.asking import Asking, is_segment, rfc3339, to_body, to_json
+from jobpass.client.asking import Asking, path_of, rfc3339, to_body, to_json
 from jobpass.client.exchange import Operation
 from jobpass.client.results import Platform, PlatformPage
 from jobpass.errors import UnknownPlatform
@@ -99,6 +99,4 @@ def _zoned(maintenance: Maintenance | None) -> Maintenance | None:
 
 
 def _of(template: str, name: str) -> str:
-    if not is_segment(name):
-        raise UnknownPlatform("There is no such platform.", name=name)
-    return paths.fill(template, id=name)
+    return path_of(template, name, UnknownPlatform, "platform", by="name")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from jobpass.client.asking import FORM, Asking, Stream, form, is_segment, items, of_job, rfc3339, to_body, to_json
+from jobpass.client.asking import FORM, Asking, Stream, form, items, of_job, pages, path_of, rfc3339, to_body, to_json
 from jobpass.client.exchange import Operation, Sleep
 from jobpass.client.results import AuditEntry, AuditEntryPage, Introspection
 from jobpass.errors import UnknownCredential
@@ -90,13 +90,7 @@ class Power(Asking):
 
     def iter_admin_keys(self, *, limit: int | None = None) -> Stream[AdminKeyAnswer]:
         """All requests, ``limit`` a question."""
-        after: str | None = None
-        while True:
-            page = yield from self.admin_keys(after=after, limit=limit)
-            yield from items(page.admin_keys)
-            after = page.next
-            if after is None:
-                return
+        return pages(lambda after: self.admin_keys(after=after, limit=limit), lambda page: page.admin_keys)
 
     def approve_admin_key(self, key_id: str, request_hash: str) -> Operation[AdminKeyAnswer]:
         """Approve exactly the request that ``request_hash`` names; ``Conflict`` if it is another one by now."""
@@ -201,6 +195,4 @@ def _request(use_case: str, storage: str, lifetime_seconds: int | None, scope: M
 
 
 def _of_key(template: str, key_id: str) -> str:
-    if not is_segment(key_id):
-        raise UnknownCredential("There is no such admin key.", id=key_id)
-    return paths.fill(template, id=key_id)
+    return path_of(template, key_id, UnknownCredential, "admin key")

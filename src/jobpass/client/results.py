@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from jobpass.errors import UnexpectedAnswer
-from jobpass.wire.credentials import Kin, Stopped, TouchedEvent, TouchedJob
+from jobpass.wire.credentials import Stopped, Traced
 from jobpass.wire.platforms import PublicPlatform
 
 T = TypeVar("T")
@@ -113,41 +113,13 @@ class Introspection(Struct, frozen=True, kw_only=True):
     scope: str | None = None
 
 
-class AuditTouch(Struct, frozen=True):
-    """One entry of the audit about what a token of a line did."""
-
-    at: datetime
-    name: str
-    credential: str | None
-    address: str | None
-    subject: str | None
-    data: Any
-
-
-class Containment(Struct, frozen=True, kw_only=True):
+class Containment(Traced, frozen=True, kw_only=True):
     """What is known of a leaked token; ``stopped`` is what its end stopped, None if it was not ended by this.
 
     ``living`` says whether it opened anything until now. ``jobs`` sum up ``counted`` events, of which ``events`` are
     the first; ``more`` says that there are others. ``addresses`` says from where, with the number of times.
     """
 
-    kind: str
-    credential: str
-    living: bool
-    user_id: int | None
-    email: str | None
-    label: str | None
-    job_uuid: str | None
-    issued_at: datetime | None
-    expires_at: datetime | None
-    ancestors: list[Kin]
-    descendants: list[Kin]
-    jobs: list[TouchedJob]
-    events: list[TouchedEvent]
-    audit: list[AuditTouch]
-    addresses: dict[str, int]
-    counted: int
-    more: bool
     stopped: Stopped | None = None
 
 
@@ -167,6 +139,64 @@ class PlatformPage(Struct, frozen=True):
     """The platforms that one may use."""
 
     platforms: list[Platform]
+
+
+class ComputeStatus(Struct, frozen=True, kw_only=True):
+    """How a compute job stands: times are seconds since the epoch, ``progress`` goes from 0 to 1."""
+
+    status: str
+    status_message: str
+    progress: float
+    progress_message: str
+    creation_datetime: float
+    start_time: float | None
+    duration: int
+    shots: int | None
+    failure_code: str | None
+    last_intermediate_results: dict[str, Any] | None
+
+
+class ComputeResult(Struct, frozen=True, kw_only=True):
+    """What a compute job brought; ``results`` is the text of a JSON object, None if there are none (yet)."""
+
+    job_id: str
+    results: str | None
+    results_type: str | None
+    intermediate_results: list[dict[str, Any]]
+    duration: int
+    shots: int | None
+
+
+class ComputeData(Struct, frozen=True, kw_only=True):
+    """What was sent, and by which token."""
+
+    job_id: str
+    job_name: str
+    job_group_name: str | None
+    status: str
+    created_date: datetime
+    start_time: datetime | None
+    duration: int
+    command: str
+    platform_name: str
+    payload: dict[str, Any]
+    max_duration: int | None
+    attempts: int
+    process_id: str | None = None
+    rerun_from: str | None = None
+    token_label: str | None = None
+
+
+class PlatformDetails(Struct, frozen=True, kw_only=True):
+    """What a platform can do, as its workers and its operator say."""
+
+    id: str
+    name: str
+    type: str
+    status: str
+    description: str
+    specs: dict[str, Any]
+    perfs: dict[str, Any]
 
 
 def read(body: bytes, kind: type[T]) -> T:

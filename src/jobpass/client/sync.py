@@ -143,6 +143,7 @@ class Client(BaseClient):
         )
         self._sleep = sleep
 
+    # ``aio`` has the same list: no type says of one list that here it returns and there it is awaited. A test compares.
     login = _call(Flow.login)
     logout = _call(Flow.logout)
     me = _call(Flow.me)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from jobpass.client.asking import Asking, Stream, is_segment, items, to_body
+from jobpass.client.asking import Asking, Stream, pages, path_of, to_body
 from jobpass.client.exchange import Operation
 from jobpass.client.narrow import texts
 from jobpass.errors import UnknownPrincipal
@@ -101,13 +101,7 @@ class Users(Asking):
 
     def iter_users(self, *, limit: int | None = None) -> Stream[UserAnswer]:
         """All accounts, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.users(after=after, limit=limit)
-            yield from items(page.users)
-            after = page.next
-            if after is None:
-                return
+        return pages(lambda after: self.users(after=after, limit=limit), lambda page: page.users)
 
     def disable_user(self, user_id: int) -> Operation[UserAnswer]:
         """Disable an account; all its tokens and API keys end at once, for good."""
@@ -124,7 +118,4 @@ class Users(Asking):
 
 
 def _of(template: str, user_id: int) -> str:
-    text = str(user_id)
-    if not is_segment(text):
-        raise UnknownPrincipal("There is no such account.", id=text)
-    return paths.fill(template, id=text)
+    return path_of(template, user_id, UnknownPrincipal, "account")

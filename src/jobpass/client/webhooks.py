@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from jobpass.client.asking import Asking, Stream, is_segment, items, to_body
+from jobpass.client.asking import Asking, Stream, pages, path_of, to_body
 from jobpass.client.exchange import Operation
 from jobpass.errors import InvalidInput, UnknownWebhook
 from jobpass.wire import paths
@@ -55,13 +55,7 @@ class Webhooks(Asking):
 
     def iter_webhooks(self, *, limit: int | None = None) -> Stream[WebhookAnswer]:
         """All webhooks, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.webhooks(after=after, limit=limit)
-            yield from items(page.webhooks)
-            after = page.next
-            if after is None:
-                return
+        return pages(lambda after: self.webhooks(after=after, limit=limit), lambda page: page.webhooks)
 
     def delete_webhook(self, webhook_id: str) -> Operation[None]:
         """End a webhook and all that waits for it."""
@@ -90,13 +84,9 @@ class Webhooks(Asking):
 
     def iter_dead_letters(self, webhook_id: str, *, limit: int | None = None) -> Stream[DeadLetter]:
         """All that was given up, ``limit`` a request."""
-        after: str | None = None
-        while True:
-            page = yield from self.dead_letters(webhook_id, after=after, limit=limit)
-            yield from items(page.dead_letters)
-            after = page.next
-            if after is None:
-                return
+        return pages(
+            lambda after: self.dead_letters(webhook_id, after=after, limit=limit), lambda page: page.dead_letters
+        )
 
     def retry_dead_letters(self, webhook_id: str, ids: Collection[int] | None = None) -> Operation[int]:
         """Try again what was given up, these or all; how many those are."""
@@ -106,6 +96,4 @@ class Webhooks(Asking):
 
 
 def _of(template: str, webhook_id: str) -> str:
-    if not is_segment(webhook_id):
-        raise UnknownWebhook("There is no such webhook.", id=webhook_id)
-    return paths.fill(template, id=webhook_id)
+    return path_of(template, webhook_id, UnknownWebhook, "webhook")

@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import UNSET, Raw, Struct
 
-from jobpass.client.asking import Asking, is_segment, sendable, to_body, to_json
+from jobpass.client.asking import Asking, of_job, sendable, to_body, to_json
 from jobpass.client.exchange import Operation
-from jobpass.errors import InvalidInput, UnknownJob
+from jobpass.errors import InvalidInput
 from jobpass.wire import paths
 from jobpass.wire.compute import (
     FailReport,
@@ -141,10 +141,8 @@ class Workers(Asking):
         results_type: str | None = None,
         shots: int | None = None,
     ) -> Operation[ReportAnswer]:
-        if not is_segment(job.job_id):
-            raise UnknownJob(job.job_id)
+        path = of_job(template, job.job_id)
         headers = {"authorization": f"Bearer {sendable(job.token)}"}
-        path = paths.fill(template, id=job.job_id)
         return (
             yield from self._ask(
                 "POST",

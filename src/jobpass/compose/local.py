@@ -21,7 +21,8 @@ from jobpass.settings import Settings, environment, load
 if TYPE_CHECKING:
     from jobpass.authority.authority import Authority
     from jobpass.client.asking import Bearer
-    from jobpass.client.inprocess import App, InProcess
+    from jobpass.client.inprocess import InProcess
+    from jobpass.client.inprocess_call import App
     from jobpass.client.sync import Client
 
 log = logging.getLogger("jobpass.inprocess")

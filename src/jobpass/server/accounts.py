@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -23,7 +22,6 @@ _login = msgspec.json.Decoder(LoginRequest)
 _new_user = msgspec.json.Decoder(NewUser)
 _user_update = msgspec.json.Decoder(UserUpdate)
 _new_password = msgspec.json.Decoder(NewPassword)
-_number = re.compile(r"[0-9]{1,18}")
 
 
 async def login(call: Call) -> LoginAnswer:
@@ -116,7 +114,4 @@ def _profile(asked: NewUser | UserUpdate) -> dict[str, Any]:
 
 
 def _user_id(call: Call) -> int:
-    """The id in the path; what cannot be one is an account that nobody knows."""
-    if _number.fullmatch(call.id) is None or not call.id.isascii():
-        raise UnknownPrincipal("There is no such account.", id=call.id[:64])
-    return int(call.id)
+    return call.number(UnknownPrincipal, "account")

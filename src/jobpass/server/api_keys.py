@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from jobpass.authority.api_keys import DEFAULT_SECONDS
@@ -11,11 +9,9 @@ from jobpass.errors import UnknownCredential
 from jobpass.server import present_tokens as present
 from jobpass.server.body import read_body
 from jobpass.server.call import Call
-from jobpass.server.query import boolean, integer, limit
+from jobpass.server.query import OFFSET_MAX, boolean, integer, limit
 from jobpass.wire.credentials import ApiKeyAnswer, ApiKeyList, DefaultResponse, NewApiKey
 from jobpass.wire.strict import decode
-
-OFFSET_MAX: Final = 2**53
 
 _new = msgspec.json.Decoder(NewApiKey)
 
@@ -73,7 +69,4 @@ async def delete(call: Call) -> DefaultResponse:
 
 
 def _key_id(call: Call) -> int:
-    """The id in the path; what cannot be one is a key that nobody knows."""
-    if not (call.id.isascii() and call.id.isdecimal() and len(call.id) <= 18):
-        raise UnknownCredential("There is no such API key.", id=call.id[:64])
-    return int(call.id)
+    return call.number(UnknownCredential, "API key")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from jobpass.errors import MissingToken
+from jobpass.errors import MissingToken, NotFound
 from jobpass.wire.problems import NO_STATUSES
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jobpass.server.deadlines import Deadlines
 
 JSON: Final = b"application/json"
+NUMBER_DIGITS: Final = 18
+"""Of a number in a path, so that a store can hold it."""
 
 Headers = list[tuple[bytes, bytes]]
 """Names, in lower case, and values."""
@@ -112,6 +114,12 @@ class Call:
         if self.presented is None:
             raise MissingToken("This route was not asked with a token.")
         return self.presented
+
+    def number(self, unknown: type[NotFound], what: str) -> int:
+        """The number in the path; what cannot be one is a ``what`` that nobody knows."""
+        if not (self.id.isascii() and self.id.isdecimal() and len(self.id) <= NUMBER_DIGITS):
+            raise unknown(f"There is no such {what}.", id=self.id[:64])
+        return int(self.id)
 
     def header_values(self, name: bytes) -> tuple[bytes, ...]:
         """All values of a header, by its name in lower case."""

@@ -14,9 +14,8 @@ from jobpass.server import present_work as present
 from jobpass.server.body import read_told
 from jobpass.server.call import Call, Streamed
 from jobpass.server.jobs import idempotency_key
-from jobpass.server.query import MAX_SEQUENCE, integer, limit, moment
+from jobpass.server.query import MAX_SEQUENCE, OFFSET_MAX, integer, limit, moment
 from jobpass.server.streaming import spliced
-from jobpass.server.tokens import OFFSET_MAX
 from jobpass.wire.compute import (
     WAIT_SECONDS,
     ComputeJobList,

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from jobpass import errors
 from jobpass.server import compute, platforms, workers
-from jobpass.server.route import Route
+from jobpass.server.route import PAGE, Alias, Handler, Route, of_cloud, with_aliases
 from jobpass.tokens.token import Kind
 from jobpass.wire import compute as wire
 from jobpass.wire import paths
 from jobpass.wire.credentials import DefaultResponse
 
-OF_PEOPLE: Final[tuple[Kind, ...]] = ("login", "job")
 OF_JOB: Final[tuple[Kind, ...]] = ("login", "job", "document")
 """The job's own document token opens what is about that job alone."""
 
 
-def _cloud(method: str, path: str, handler: Any, does: str, answer: Any, **more: Any) -> Route:
-    members: dict[str, Any] = {"kinds": OF_PEOPLE, "contract": True} | more
-    return Route(method, path, handler, does, answer, **members)
-
-
-def _worker(path: str, handler: Any, does: str, answer: Any, **more: Any) -> Route:
+def _worker(path: str, handler: Handler, does: str, answer: Any, **more: Any) -> Route:
     members: dict[str, Any] = {"kinds": ("document",)} | more
     return Route("POST", path, handler, does, answer, **members)
 
@@ -34,7 +26,7 @@ _REPORTS: Final = (errors.UnknownJob, errors.IllegalTransition, errors.Conflict)
 _OF_ONE: Final = (errors.UnknownJob,)
 
 _JOBS: Final = (
-    _cloud(
+    of_cloud(
         "POST",
         paths.COMPUTE_JOBS,
         compute.create,
@@ -43,22 +35,22 @@ _JOBS: Final = (
         body=wire.JobCreate,
         refuses=_SENDS,
     ),
-    _cloud(
+    of_cloud(
         "GET",
         paths.COMPUTE_JOBS,
         compute.list_jobs,
         "lists one's compute jobs",
         wire.ComputeJobList,
-        query=("status", "platform_name", "job_group_name", "since", "until", "user_id", "after", "limit"),
+        query=("status", "platform_name", "job_group_name", "since", "until", "user_id", *PAGE),
     ),
-    _cloud(
+    of_cloud(
         "GET",
         paths.COMPUTE_AVAILABILITY,
         compute.availability,
         "tells how many jobs one may have, and has",
         wire.JobAvailability,
     ),
-    _cloud(
+    of_cloud(
         "GET",
         paths.COMPUTE_STATUS,
         compute.status,
@@ -67,7 +59,7 @@ _JOBS: Final = (
         kinds=OF_JOB,
         refuses=(*_OF_ONE, errors.TooMany),
     ),
-    _cloud(
+    of_cloud(
         "GET",
         paths.COMPUTE_RESULT,
         compute.result,
@@ -76,8 +68,8 @@ _JOBS: Final = (
         kinds=OF_JOB,
         refuses=_OF_ONE,
     ),
-    _cloud("GET", paths.COMPUTE_DATA, compute.data, "shows what was sent", wire.JobData, refuses=_OF_ONE),
-    _cloud(
+    of_cloud("GET", paths.COMPUTE_DATA, compute.data, "shows what was sent", wire.JobData, refuses=_OF_ONE),
+    of_cloud(
         "POST",
         paths.COMPUTE_CANCEL,
         compute.cancel,
@@ -86,7 +78,7 @@ _JOBS: Final = (
         kinds=OF_JOB,
         refuses=(*_OF_ONE, errors.Conflict),
     ),
-    _cloud(
+    of_cloud(
         "POST",
         paths.COMPUTE_RERUN,
         compute.rerun,
@@ -106,7 +98,7 @@ _JOBS: Final = (
         kinds=OF_JOB,
         refuses=(*_OF_ONE, errors.TooMany),
     ),
-    _cloud(
+    of_cloud(
         "GET",
         paths.PLATFORM_PROCESSOR,
         platforms.processor,
@@ -117,20 +109,13 @@ _JOBS: Final = (
 )
 
 _ALIASES: Final = (
-    ("POST", paths.COMPUTE_JOBS, paths.OLD_COMPUTE_JOB),
-    ("GET", paths.COMPUTE_STATUS, paths.OLD_COMPUTE_STATUS),
-    ("GET", paths.COMPUTE_RESULT, paths.OLD_COMPUTE_RESULT),
-    ("POST", paths.COMPUTE_CANCEL, paths.OLD_COMPUTE_CANCEL),
-    ("POST", paths.COMPUTE_RERUN, paths.OLD_COMPUTE_RERUN),
-    ("GET", paths.PLATFORM_PROCESSOR, paths.OLD_PLATFORM),
+    Alias(paths.COMPUTE_JOBS, paths.OLD_COMPUTE_JOB, ("POST",)),
+    Alias(paths.COMPUTE_STATUS, paths.OLD_COMPUTE_STATUS, ("GET",)),
+    Alias(paths.COMPUTE_RESULT, paths.OLD_COMPUTE_RESULT, ("GET",)),
+    Alias(paths.COMPUTE_CANCEL, paths.OLD_COMPUTE_CANCEL, ("POST",)),
+    Alias(paths.COMPUTE_RERUN, paths.OLD_COMPUTE_RERUN, ("POST",)),
+    Alias(paths.PLATFORM_PROCESSOR, paths.OLD_PLATFORM, ("GET",)),
 )
-"""Method, path, and an older path of the contract for the same."""
-
-
-def _aliases() -> tuple[Route, ...]:
-    rows = {(route.method, route.template): route for route in _JOBS}
-    return tuple(replace(rows[method, path], template=old, deprecated=True) for method, path, old in _ALIASES)
-
 
 _WORKERS: Final = (
     _worker(
@@ -195,4 +180,4 @@ _WORKERS: Final = (
     ),
 )
 
-COMPUTE: Final = (*_JOBS, *_aliases(), *_WORKERS)
+COMPUTE: Final = (*with_aliases(_JOBS, _ALIASES), *_WORKERS)

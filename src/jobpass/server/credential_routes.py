@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from jobpass import errors
 from jobpass.server import api_keys, platforms, tokens
-from jobpass.server.route import Route
-from jobpass.tokens.token import Kind
+from jobpass.server.route import Alias, Handler, Route, of_cloud, with_aliases
 from jobpass.wire import credentials, paths
 from jobpass.wire import platforms as wire
 
-OF_PEOPLE: Final[tuple[Kind, ...]] = ("login", "job")
-"""The kinds of token that the contract's routes take."""
-PAGE: Final = ("limit", "offset", "include_expired", "include_revoked")
+LISTED: Final = ("limit", "offset", "include_expired", "include_revoked")
+"""The parameters of a list of credentials."""
 NO_TOKEN: Final = {404: 400}
 """Where the contract has no 404: a token that is not there is a bad request."""
 
 
-def _token(method: str, path: str, handler: Any, does: str, answer: Any, **more: Any) -> Route:
-    return Route(method, path, handler, does, answer, kinds=OF_PEOPLE, contract=True, **more)
+def _ends(path: str, handler: Handler, does: str, body: Any, *, form: bool = False) -> Route:
+    """A row that ends job tokens, or takes that back."""
+    return of_cloud(
+        "POST",
+        path,
+        handler,
+        does,
+        credentials.DefaultResponse,
+        body=body,
+        form=form,
+        refuses=(errors.UnknownCredential, errors.Conflict),
+        statuses=NO_TOKEN,
+    )
 
 
-_REVOKES: Final = (errors.UnknownCredential, errors.Conflict)
 _TOKENS: Final = (
-    _token(
+    of_cloud(
         "POST",
         paths.TOKENS,
         tokens.generate,
@@ -35,57 +41,36 @@ _TOKENS: Final = (
         body=credentials.TokenGenerateRequest,
         refuses=(errors.AlreadyExists, errors.LimitExceeded),
     ),
-    _token(
+    of_cloud(
         "GET",
         paths.TOKENS,
         tokens.list_tokens,
         "lists job tokens",
         list[credentials.TokenListed],
-        query=("user_id", *PAGE),
+        query=("user_id", *LISTED),
     ),
-    _token(
-        "POST",
+    _ends(
         paths.TOKENS_REVOKE,
         tokens.revoke,
         "ends a job token and what was made with it",
-        credentials.DefaultResponse,
-        body=credentials.RevokeToken,
+        credentials.RevokeToken,
         form=True,
-        refuses=_REVOKES,
-        statuses=NO_TOKEN,
     ),
-    _token(
-        "POST",
+    _ends(
         paths.TOKENS_REOPEN,
         tokens.reopen,
         "takes the revocation of a job token back",
-        credentials.DefaultResponse,
-        body=credentials.RevokeToken,
+        credentials.RevokeToken,
         form=True,
-        refuses=_REVOKES,
-        statuses=NO_TOKEN,
     ),
-    _token(
-        "POST",
+    _ends(
         paths.TOKENS_DELETE_BY_IDS,
         tokens.delete_by_ids,
         "ends job tokens for good and forgets them",
-        credentials.DefaultResponse,
-        body=credentials.ListTokenIds,
-        refuses=_REVOKES,
-        statuses=NO_TOKEN,
+        credentials.ListTokenIds,
     ),
-    _token(
-        "POST",
-        paths.TOKENS_DELETE,
-        tokens.delete,
-        "the same, by their texts",
-        credentials.DefaultResponse,
-        body=credentials.DeleteTokensByKey,
-        refuses=_REVOKES,
-        statuses=NO_TOKEN,
-    ),
-    _token(
+    _ends(paths.TOKENS_DELETE, tokens.delete, "the same, by their texts", credentials.DeleteTokensByKey),
+    of_cloud(
         "GET",
         paths.TOKENS_USAGE,
         tokens.usage,
@@ -96,7 +81,7 @@ _TOKENS: Final = (
         refuses=(errors.UnknownCredential,),
         statuses=NO_TOKEN,
     ),
-    _token(
+    of_cloud(
         "GET",
         paths.TOKEN,
         tokens.show,
@@ -104,7 +89,7 @@ _TOKENS: Final = (
         credentials.Token,
         refuses=(errors.UnknownCredential,),
     ),
-    _token(
+    of_cloud(
         "PUT",
         paths.TOKEN,
         tokens.update,
@@ -116,28 +101,17 @@ _TOKENS: Final = (
 )
 
 _ALIASES: Final = (
-    (paths.TOKENS, paths.AUTH_TOKENS, ("GET", "POST"), False),
-    (paths.TOKENS_REVOKE, paths.AUTH_TOKENS_REVOKE, ("POST",), False),
-    (paths.TOKENS_REOPEN, paths.AUTH_TOKENS_REOPEN, ("POST",), False),
-    (paths.TOKENS_DELETE_BY_IDS, paths.AUTH_TOKENS_DELETE_BY_IDS, ("POST",), False),
-    (paths.TOKENS_DELETE, paths.AUTH_TOKENS_DELETE, ("POST",), True),
-    (paths.TOKEN, paths.AUTH_TOKEN, ("GET", "PUT"), False),
-    (paths.TOKENS, paths.OLD_TOKEN_GENERATE, ("POST",), True),
-    (paths.TOKENS_REVOKE, paths.OLD_TOKEN_REVOKE, ("POST",), True),
-    (paths.TOKENS_DELETE, paths.OLD_TOKEN_DELETE, ("POST",), True),
-    (paths.TOKEN, paths.OLD_TOKEN, ("GET",), True),
+    Alias(paths.TOKENS, paths.AUTH_TOKENS, ("GET", "POST"), old=False),
+    Alias(paths.TOKENS_REVOKE, paths.AUTH_TOKENS_REVOKE, ("POST",), old=False),
+    Alias(paths.TOKENS_REOPEN, paths.AUTH_TOKENS_REOPEN, ("POST",), old=False),
+    Alias(paths.TOKENS_DELETE_BY_IDS, paths.AUTH_TOKENS_DELETE_BY_IDS, ("POST",), old=False),
+    Alias(paths.TOKENS_DELETE, paths.AUTH_TOKENS_DELETE, ("POST",)),
+    Alias(paths.TOKEN, paths.AUTH_TOKEN, ("GET", "PUT"), old=False),
+    Alias(paths.TOKENS, paths.OLD_TOKEN_GENERATE, ("POST",)),
+    Alias(paths.TOKENS_REVOKE, paths.OLD_TOKEN_REVOKE, ("POST",)),
+    Alias(paths.TOKENS_DELETE, paths.OLD_TOKEN_DELETE, ("POST",)),
+    Alias(paths.TOKEN, paths.OLD_TOKEN, ("GET",)),
 )
-"""Path, another path of the contract for the same, by which methods, and whether that is an older one."""
-
-
-def _aliases() -> tuple[Route, ...]:
-    rows = {(route.method, route.template): route for route in _TOKENS}
-    return tuple(
-        replace(rows[method, path], template=other, deprecated=deprecated)
-        for path, other, methods, deprecated in _ALIASES
-        for method in methods
-    )
-
 
 _API_KEYS: Final = (
     Route(
@@ -149,7 +123,7 @@ _API_KEYS: Final = (
         body=credentials.NewApiKey,
         refuses=(errors.AlreadyExists,),
     ),
-    Route("GET", paths.API_KEYS, api_keys.list_keys, "lists API keys", credentials.ApiKeyList, query=PAGE),
+    Route("GET", paths.API_KEYS, api_keys.list_keys, "lists API keys", credentials.ApiKeyList, query=LISTED),
     Route(
         "GET",
         paths.API_KEY,
@@ -243,4 +217,4 @@ _PLATFORMS: Final = (
     ),
 )
 
-CREDENTIALS: Final = (*_TOKENS, *_aliases(), *_CONTAINMENT, *_API_KEYS, *_PLATFORMS)
+CREDENTIALS: Final = (*with_aliases(_TOKENS, _ALIASES), *_CONTAINMENT, *_API_KEYS, *_PLATFORMS)

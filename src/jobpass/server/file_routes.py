@@ -6,7 +6,7 @@ from typing import Final
 
 from jobpass import errors
 from jobpass.server import files
-from jobpass.server.route import Route
+from jobpass.server.route import PAGE, Route
 from jobpass.wire import paths
 from jobpass.wire.files import FilePage, IndexAnswer, IndexRequest
 from jobpass.wire.messages import EventAnswer
@@ -42,7 +42,7 @@ FILES: Final = (
         files.list_files,
         "lists the files that indexing found",
         FilePage,
-        query=("kind", "level", "after", "limit"),
+        query=("kind", "level", *PAGE),
         refuses=(errors.UnknownJob,),
     ),
 )

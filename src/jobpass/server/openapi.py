@@ -14,11 +14,10 @@ from msgspec import NODEFAULT, Raw
 from jobpass import errors
 from jobpass.errors import Error
 from jobpass.server.call import Call
-from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX, MAX_LENGTH, MAX_SEQUENCE
+from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX, MAX_LENGTH, MAX_SEQUENCE, OFFSET_MAX
 from jobpass.server.route import Route
 from jobpass.server.tokens import LIMIT as TOKENS_DEFAULT
 from jobpass.server.tokens import LIMIT_MAX as TOKENS_MAX
-from jobpass.server.tokens import OFFSET_MAX
 from jobpass.wire import paths
 from jobpass.wire.compute import WAIT_SECONDS as WORKER_WAIT_SECONDS
 from jobpass.wire.files import WAIT_SECONDS

@@ -21,6 +21,7 @@ MAX_REPEATED: Final = 1024
 MAX_LENGTH: Final = 1024
 """Characters of one value."""
 MAX_SEQUENCE: Final = 2**63 - 1
+OFFSET_MAX: Final = 2**53
 
 _Moment = Annotated[datetime, Meta(tz=True)]
 _NUMBER = re.compile(r"[0-9]{1,19}")

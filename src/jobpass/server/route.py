@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobpass.errors import Error, UnknownRoute, WrongMethod
 from jobpass.server.call import Call, Streamed
@@ -19,6 +20,10 @@ Methods = dict[str, "Route"]
 
 USERS_KINDS: Final[tuple[Kind, ...]] = ("document", "admin", "login", "job")
 """The kinds of token that may be good on a user's route."""
+OF_PEOPLE: Final[tuple[Kind, ...]] = ("login", "job")
+"""The kinds that the routes of the cloud's contract take."""
+PAGE: Final = ("after", "limit")
+"""The parameters of a list that is read page by page."""
 
 _slashes = re.compile("//+")
 
@@ -54,6 +59,32 @@ class Route(Struct, frozen=True):
     statuses: Mapping[int, int] = NO_STATUSES
     repeated: tuple[str, ...] = ()
     deprecated: bool = False
+
+
+class Alias(Struct, frozen=True):
+    """Another path of the contract for what ``methods`` do at ``path``; ``old`` says that it is an older one."""
+
+    path: str
+    other: str
+    methods: tuple[str, ...]
+    old: bool = True
+
+
+def of_cloud(method: str, path: str, handler: Handler, does: str, answer: Any, **more: Any) -> Route:
+    """A row of the cloud's contract, for tokens of people unless ``kinds`` are among ``more``."""
+    members: dict[str, Any] = {"kinds": OF_PEOPLE, "contract": True} | more
+    return Route(method, path, handler, does, answer, **members)
+
+
+def with_aliases(rows: tuple[Route, ...], aliases: tuple[Alias, ...]) -> tuple[Route, ...]:
+    """The rows, and after them the same at their other paths."""
+    of = {(row.method, row.template): row for row in rows}
+    others = (
+        replace(of[method, alias.path], template=alias.other, deprecated=alias.old)
+        for alias in aliases
+        for method in alias.methods
+    )
+    return (*rows, *others)
 
 
 class Router:

@@ -13,7 +13,7 @@ from jobpass.records import Terms
 from jobpass.server import present_tokens as present
 from jobpass.server.body import read_body, read_members
 from jobpass.server.call import Call
-from jobpass.server.query import boolean, integer, moment, number_in
+from jobpass.server.query import OFFSET_MAX, boolean, integer, moment, number_in
 from jobpass.tokens.fingerprint import Fingerprint, fingerprint
 from jobpass.tokens.token import from_hex
 from jobpass.wire.credentials import (
@@ -34,7 +34,6 @@ from jobpass.wire.strict import decode
 LIMIT: Final = 1000
 LIMIT_MAX: Final = 10_000
 REPORTED_MAX: Final = 1000
-OFFSET_MAX: Final = 2**53
 
 _generate = msgspec.json.Decoder(TokenGenerateRequest)
 _update = msgspec.json.Decoder(TokenUpdate)
@@ -182,7 +181,4 @@ def _numbers(text: str | None) -> list[int] | None:
 
 
 def _token_id(call: Call) -> int:
-    """The id in the path; what cannot be one is a token that nobody knows."""
-    if not (call.id.isascii() and call.id.isdecimal() and len(call.id) <= 18):
-        raise UnknownCredential("There is no such token.", id=call.id[:64])
-    return int(call.id)
+    return call.number(UnknownCredential, "token")

@@ -6,7 +6,7 @@ from typing import Final
 
 from jobpass import errors
 from jobpass.server import webhooks
-from jobpass.server.route import Route
+from jobpass.server.route import PAGE, Route
 from jobpass.wire import paths
 from jobpass.wire.webhooks import (
     DeadLetterPage,
@@ -30,7 +30,7 @@ WEBHOOKS: Final = (
         body=NewWebhook,
         refuses=(errors.UnknownJob, errors.Conflict),
     ),
-    Route("GET", paths.WEBHOOKS, webhooks.list_webhooks, "lists webhooks", WebhookList, query=("after", "limit")),
+    Route("GET", paths.WEBHOOKS, webhooks.list_webhooks, "lists webhooks", WebhookList, query=PAGE),
     Route("GET", paths.WEBHOOK, webhooks.show, "shows a webhook", WebhookAnswer, refuses=(errors.UnknownWebhook,)),
     Route(
         "POST",
@@ -63,7 +63,7 @@ WEBHOOKS: Final = (
         webhooks.dead_letters,
         "shows what was given up",
         DeadLetterPage,
-        query=("after", "limit"),
+        query=PAGE,
         refuses=(errors.UnknownWebhook,),
     ),
     Route(

@@ -7,9 +7,9 @@ are as in ``messages``. Times are RFC 3339, durations seconds.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -263,7 +263,7 @@ class AuditTouch(Struct, frozen=True):
     credential: str | None
     address: str | None
     subject: str | None
-    data: Raw
+    data: Any  # unread where it is sent
 
 
 class Stopped(Struct, frozen=True):
@@ -273,12 +273,8 @@ class Stopped(Struct, frozen=True):
     jobs: list[str]
 
 
-class ContainAnswer(Struct, frozen=True, kw_only=True):
-    """What is known of a token, and with ``stopped`` what its end stopped.
-
-    ``living`` says whether it opened anything until now. ``jobs`` sum up ``counted`` events, of which ``events`` are
-    the first; ``more`` says that there are others. ``addresses`` says from where, with the number of times.
-    """
+class Traced(Struct, frozen=True, kw_only=True):
+    """What is known of a leaked token, as it is sent and as it is read."""
 
     kind: str
     credential: str
@@ -297,4 +293,13 @@ class ContainAnswer(Struct, frozen=True, kw_only=True):
     addresses: dict[str, int]
     counted: int
     more: bool
+
+
+class ContainAnswer(Traced, frozen=True, kw_only=True):
+    """What is known of a token, and with ``stopped`` what its end stopped.
+
+    ``living`` says whether it opened anything until now. ``jobs`` sum up ``counted`` events, of which ``events`` are
+    the first; ``more`` says that there are others. ``addresses`` says from where, with the number of times.
+    """
+
     stopped: Stopped | UnsetType = UNSET
