@@ -247,6 +247,15 @@ async def test_no_event_names_a_blob_that_was_swept(store, kit, submit):
         await store.apply("b", kit.move("update", "waiting"))
 
 
+async def test_results_that_others_replace_are_swept(store, kit, submit):
+    await submit("a")
+    numbers = [await kit.blob(store, b"x", kit.AT) for _ in range(2)]
+    for number in numbers:
+        await store.apply("a", kit.move("complete", "completed", results=Blob(number, 1, "00")))
+    assert await store.sweep_blobs(kit.AT + timedelta(seconds=1), 9) == 1
+    assert [await store.read_blob(number, 0) for number in numbers] == [None, b"x"]
+
+
 async def test_a_blob_of_which_a_part_was_swept_is_gone(store, kit, submit):
     await submit("a")
     broken = await kit.blob(store, b"x", kit.AT)

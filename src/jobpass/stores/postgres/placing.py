@@ -64,7 +64,7 @@ async def insert_work(connection: Any, made: Sequence[tuple[int, Job]]) -> None:
     """Give new jobs, each with its number, their places."""
     places = [place_row(number, job, job.work) for number, job in made if job.work is not None]
     await many(connection, "insert_work", places)
-    used = [(blob,) for _, job in made for blob in named_blobs(None, job.work)]
+    used = [(blob, 1) for _, job in made for blob in named_blobs(None, job.work)]
     await many(connection, "use_blob", used)
 
 
@@ -75,4 +75,5 @@ async def move_work(connection: Any, number: int, old: Job, new: Job) -> None:
     moved = moved_row(new, new.work)
     if moved != moved_row(old, old.work):
         await run(connection, "move_work", number, *moved)
-    await many(connection, "use_blob", [(blob,) for blob in named_blobs(old.work, new.work)])
+    used = [(blob, 1) for blob in named_blobs(old.work, new.work)]
+    await many(connection, "use_blob", used + [(blob, -1) for blob in named_blobs(new.work, old.work)])

@@ -169,8 +169,8 @@ UPDATE work SET results = $2, state = $3, seconds = $4, leased_until = $5 WHERE 
 -- hold_blobs: which of some blobs are there, and whole; nobody takes them away then
 SELECT number FROM blob WHERE number = ANY($1::bigint[]) AND made_at > 0 ORDER BY number FOR NO KEY UPDATE
 
--- use_blob: one work more names a blob
-UPDATE blob SET uses = uses + 1 WHERE number = $1
+-- use_blob: so many works more name a blob
+UPDATE blob SET uses = uses + $2 WHERE number = $1
 
 -- leave_blobs: a job that goes names its blobs no more
 UPDATE blob SET uses = uses - 1 FROM work WHERE work.job = $1 AND number IN (payload, results)

@@ -16,11 +16,11 @@ def move_work(cursor: apsw.Cursor, number: int, old: Job, new: Job, work: Work) 
     if was[:-1] != moved[:-1]:
         cursor.execute(QUERIES["move_work"], (*moved, number))
         use_blobs(cursor, named_blobs(old.work, work))
+        use_blobs(cursor, named_blobs(work, old.work), -1)
     elif was != moved:
         cursor.execute(QUERIES["renew_work"], (moved[-1], number))
 
 
-def use_blobs(cursor: apsw.Cursor, numbers: list[int]) -> None:
-    """One work more names these blobs."""
-    for number in numbers:
-        cursor.execute(QUERIES["use_blob"], (number,)).fetchall()
+def use_blobs(cursor: apsw.Cursor, numbers: list[int], more: int = 1) -> None:
+    """So many works more name these blobs."""
+    cursor.executemany(QUERIES["use_blob"], [(number, more) for number in numbers])

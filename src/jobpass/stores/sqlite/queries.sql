@@ -674,8 +674,8 @@ INSERT INTO blob_chunk (blob, place, chunk) SELECT number, ?2, ?3 FROM blob WHER
 -- read_chunk: a chunk by its place
 SELECT chunk FROM blob_chunk WHERE blob = ? AND place = ?
 
--- use_blob: one work more names a blob; answers its number, or nothing if it is gone
-UPDATE blob SET uses = uses + 1 WHERE number = ? RETURNING number
+-- use_blob: so many works more name a blob
+UPDATE blob SET uses = uses + ?2 WHERE number = ?1
 
 -- find_blob: the number of a blob, if it is there, and whole
 SELECT number FROM blob WHERE number = ? AND made_at > 0
