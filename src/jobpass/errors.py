@@ -50,7 +50,7 @@ No error here knows HTTP: ``wire/problems.py`` maps each leaf once, and the clie
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class Error(Exception):
@@ -242,6 +242,11 @@ class LimitExceeded(Conflict):
     """More than the owner, the token or the platform is allowed; ``detail["limit"]`` says how much is."""
 
     code = "limit_exceeded"
+
+    @classmethod
+    def of_queue(cls, most: int) -> Self:
+        """What everybody is told who would have more jobs in the queue than that."""
+        return cls(f"Cannot create more than {most} jobs", limit=most)
 
 
 class ArchiveFailed(Conflict):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobpass.authority.compute import Availability
+from jobpass.authority.compute import LISTENERS_EACH, Availability
 from jobpass.authority.job_tokens import Wanted
 from jobpass.authority.platforms import Draft
 from jobpass.errors import (
@@ -20,6 +20,7 @@ from jobpass.errors import (
     JobExists,
     LimitExceeded,
     RevokedToken,
+    TooMany,
     UnknownJob,
     UnknownPlatform,
 )
@@ -380,6 +381,37 @@ async def test_a_listener_hears_what_was_and_what_comes_until_the_end(yard: Yard
         await compute.listen(await yard.house.person("bob@example.org"), job.uuid)
 
 
+async def test_nobody_listens_more_often_by_asking_at_once(yard: Yard) -> None:
+    job = await yard.submit()
+
+    async def listen() -> bool:
+        events = await yard.house.authority.compute.listen(yard.ann, job.uuid)
+        await asyncio.sleep(0)  # an answer begins before its pieces come
+        try:
+            async for _ in events:
+                pass
+        except TooMany:
+            return False
+        return True
+
+    tasks = [asyncio.create_task(listen()) for _ in range(3 * LISTENERS_EACH)]
+    await asyncio.sleep(0.05)
+    await yard.house.authority.compute.cancel(yard.ann, job.uuid)
+    assert (await asyncio.gather(*tasks)).count(True) == LISTENERS_EACH
+
+
+async def test_the_same_again_gives_the_same_whatever_became_of_the_platform(yard: Yard) -> None:
+    job = await yard.submit(key="k")
+    await yard.house.authority.platforms.update(yard.olga, PLATFORM, {"status": "unavailable"})
+    assert (await yard.submit(key="k")).uuid == job.uuid
+    with pytest.raises(Conflict):
+        await yard.submit(key="another")
+    await yard.house.authority.platforms.retire(yard.olga, PLATFORM)
+    assert (await yard.submit(key="k")).uuid == job.uuid
+    with pytest.raises(Conflict):
+        await yard.submit(key="k", name="another")
+
+
 async def test_a_listener_whose_token_ends_hears_no_more(yard: Yard) -> None:
     job, token = await yard.submit(), await _token(yard)
 
@@ -400,3 +432,14 @@ async def test_a_job_token_that_is_narrowed_stays_narrow(yard: Yard) -> None:
     narrow = await yard.house.bearer(attenuate(issued.token, [Platforms(("sim:other",))]))
     with pytest.raises(Denied):
         await yard.submit(narrow)
+
+
+async def test_a_large_payload_for_a_full_queue_is_not_kept(yard: Yard) -> None:
+    await _limit(yard, max_jobs_in_queue=2)
+    ann = await yard.house.login("ann@example.org")
+    for _ in range(2):
+        await yard.submit(ann)
+    with pytest.raises(LimitExceeded, match="more than 2 jobs"):
+        await yard.submit(ann, payload=b'{"command":"probs","x":"' + b"x" * 300_000 + b'"}')
+    yard.house.clock.advance(86_400)
+    assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 99) == 0

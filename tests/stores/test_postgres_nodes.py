@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobpass.errors import Conflict, JobExists
-from jobpass.records import Change, Credential, Replayed
+from jobpass.records import Change, Credential, Profile, Replayed
 from jobpass.stores.postgres import PostgresStore
 from support.postgres import sql
 
@@ -331,3 +331,55 @@ async def test_news_are_looked_at_once_whoever_looks(postgres, other, kit):
         told.append(claim.delivery.sequence)
         claim = await nodes[len(told) % 2].note_delivered(claim, kit.AT, kit.AT)
     assert told == list(range(2, 42))
+
+
+async def test_no_lane_waits_for_another_of_its_node_when_a_node_says_that_it_lives(postgres_url, postgres, kit):
+    """While jobs are made on each, whose counter they hold in turn: who writes another lane's row waits in a ring."""
+    store = await PostgresStore.open(postgres_url)
+    rings = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    before = await sql(postgres_url, rings)
+
+    async def maker(name):
+        for n in range(40):
+            uuid = f"{name}-{n}"
+            await store.apply(uuid, kit.create(uuid))
+
+    async def tender(makers):
+        while not all(one.done() for one in makers):
+            store._tended_at = -1e9
+            await store.tend()
+
+    try:
+        makers = [asyncio.create_task(maker(name)) for name in ("a", "b", "c", "d")]
+        await asyncio.gather(*makers, tender(makers))
+    finally:
+        await store.close()  # its connections have counted by then
+    assert await sql(postgres_url, rings) == before
+
+
+async def test_no_lane_waits_for_one_that_waits_for_it_whatever_they_do(postgres_url, postgres, kit):
+    """Jobs with one payload are made, given to workers, rewritten, canceled and deleted, many in a tick."""
+    store = await PostgresStore.open(postgres_url)
+    rings = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    before = await sql(postgres_url, rings)
+    chance = random.Random(1)
+    await store.add_principal("a@b", "author", "h", kit.AT, Profile(max_concurrent_jobs=9999))
+    number = await kit.blob(store, b"{}", kit.AT)
+
+    def changed(name):
+        judges = (kit.rewrite(serial=chance.getrandbits(60)), kit.delete, kit.move("cancel", "canceled"))
+        return store.apply(name, chance.choice(judges))
+
+    async def changer(who):
+        for turn in range(25):
+            names = [f"{who}-{turn}-{n}" for n in range(12)]
+            await asyncio.gather(*(store.apply(name, kit.submit(name, number)) for name in names))
+            chance.shuffle(names)
+            work = [store.apply_next(["sim:a"], kit.lease()) for _ in range(3)]
+            await asyncio.gather(*map(changed, names), *work)
+
+    try:
+        await asyncio.gather(*(changer(who) for who in "abcd"))
+    finally:
+        await store.close()
+    assert await sql(postgres_url, rings) == before

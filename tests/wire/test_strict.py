@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jobpass.errors import InvalidInput
 from jobpass.ids import MAX_DEPTH
 from jobpass.wire.messages import NewEvent, NewJob
-from jobpass.wire.strict import BODY, check, decode, decode_event, depth, to_python
+from jobpass.wire.strict import BODY, MAX_CONTAINERS, check, decode, decode_event, depth, to_python
 
 EVENT = msgspec.json.Decoder(NewEvent)
 NAMES = st.sampled_from(["a", "b", "a:b", "\\u0061", "\\u0062", "", "{", "[", '\\"', "é"])
@@ -182,3 +182,11 @@ def test_what_is_checked_once_is_fine_again(data: str) -> None:
         assert repeats(data)
     else:
         assert not repeats(data)
+
+
+def test_no_body_holds_more_containers_than_others_may_be_kept_waiting_for() -> None:
+    most = b"[" + b",".join([b"[]"] * (MAX_CONTAINERS - 2)) + b"]"
+    decode_event(b'{"name":"update","data":' + most + b"}")
+    with pytest.raises(InvalidInput, match="more than 200,000 arrays and objects"):
+        decode_event(b'{"name":"update","data":' + most[:-1] + b",{}]}")
+    decode_event(b'{"name":"update","data":"' + b"[" * MAX_CONTAINERS + b'"}')  # in a text they are none

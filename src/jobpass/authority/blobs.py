@@ -27,7 +27,10 @@ T = TypeVar("T")
 
 
 class Kept(NamedTuple):
-    """A text that is in the store once ``finish`` was called, too: with what names it, so that one write is enough."""
+    """A text that is in the store once ``finish`` was called, too: with what names it, so that one write is enough.
+
+    What is left for then is all of it or nothing: whoever names a text of which the store has a part is not refused.
+    """
 
     blob: Blob
     finish: Callable[[], Awaitable[None]]
@@ -87,7 +90,7 @@ class Blobs:
             raise UnknownJob("")
 
     async def _keep(self, chunks: Chunks, most: int) -> Kept | None:
-        """All but the last chunk is written when this returns."""
+        """All of it is written when this returns, unless it is one chunk."""
         number = int.from_bytes(self._randomness(8), "big") >> 1 or 1
         digest, size, place, last = hashlib.sha256(), 0, -1, b""
         async for chunk in _even(chunks):
@@ -101,13 +104,20 @@ class Blobs:
         if place < 0:
             return None
         blob = Blob(number, size, digest.hexdigest())
-        return Kept(blob, lambda: self._write(number, place, last))
+        if place == 0:
+            return Kept(blob, lambda: self._write(number, 0, last))
+        await self._write(number, place, last)
+        return Kept(blob, _nothing)
 
     async def _write(self, number: int, place: int, chunk: bytes) -> None:
         if place == 0:
             await self._store.add_blob(number, chunk, self._clock.now())
         else:
             await self._store.extend_blob(number, place, chunk)
+
+
+async def _nothing() -> None:
+    return None
 
 
 async def _pieces(text: bytes) -> Chunks:

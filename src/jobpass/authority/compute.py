@@ -157,10 +157,8 @@ class Compute:
         are there, or after the first that come within that time. ``TooMany`` if the asker listens to many.
         """
         await self._find(bearer, uuid)
-        asker = _asker(bearer)
-        if not self._listeners.may(asker, asyncio.get_running_loop().time()):
-            raise TooMany("Too many listen to the events of jobs.", retry_after_seconds=5)
-        return self._events(bearer, uuid, after, asker, wait_seconds)
+        self._expect_room(_asker(bearer))
+        return self._events(bearer, uuid, after, _asker(bearer), wait_seconds)
 
     async def _events(
         self, bearer: Bearer, uuid: str, after: int, asker: str, wait_seconds: float | None
@@ -168,6 +166,7 @@ class Compute:
         loop = asyncio.get_running_loop()
         told_at, first = loop.time(), after
         until = None if wait_seconds is None else told_at + wait_seconds
+        self._expect_room(asker)  # again: of those who ask at once, all find room before the first takes it
         with self._listeners.holding(asker), self._signals.listen([f"job:{uuid}"]) as listener:
             while True:
                 job = await self._find(await anew(self._store, bearer), uuid)
@@ -186,6 +185,10 @@ class Compute:
                     told_at = loop.time()
                     yield None
                 await listener.wait(LOOK_SECONDS if until is None else min(LOOK_SECONDS, until - loop.time()))
+
+    def _expect_room(self, asker: str) -> None:
+        if not self._listeners.may(asker, asyncio.get_running_loop().time()):
+            raise TooMany("Too many listen to the events of jobs.", retry_after_seconds=5)
 
     async def _find(self, bearer: Bearer, uuid: str, action: str = "jobs.read") -> Job:
         """The job, if it is one with work and the bearer may do that with it; else ``UnknownJob``."""

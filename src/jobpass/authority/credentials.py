@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from jobpass.authority.bearer import Bearer
+from jobpass.authority.standing import anew
 from jobpass.errors import RevokedToken
 from jobpass.tokens.access import Access
 
@@ -49,6 +50,12 @@ class Credentials:
         self._gate.standing(bearer, Access("account.read", self._clock.now(), address=address), None)
         self._uses[verified.credential_id] = self._uses.get(verified.credential_id, 0) + 1
         return bearer
+
+    async def anew(self, bearer: Bearer) -> Bearer:
+        """The same with its record as it stands now, after a body that may have come slowly. Raises as ``identify``."""
+        found = await anew(self._store, bearer)
+        self._gate.standing(found, Access("account.read", self._clock.now(), address=bearer.address), None)
+        return found
 
     def recognise(self, found: Fingerprint) -> Verified:
         """The token that a fingerprint is of, which is not presented by this. Raises ``InvalidToken``."""

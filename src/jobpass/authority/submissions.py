@@ -11,12 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
+from jobpass.authority.blobs import CHUNK_BYTES
 from jobpass.authority.gate import Submission
 from jobpass.authority.payload import Summary, summarise
 from jobpass.authority.platforms import MAX_DURATION_SECONDS, may_use, status_at
 from jobpass.authority.standing import principal_of, session_of
 from jobpass.authority.work_judges import WorkJudges, told
-from jobpass.errors import Conflict, InvalidInput, UnknownJob, UnknownPlatform
+from jobpass.errors import Conflict, InvalidInput, LimitExceeded, UnknownJob, UnknownPlatform
 from jobpass.lifecycle.standard import COMPUTE
 from jobpass.records import NO_LINK, Blob, Change, Job, Platform, Principal, Work
 from jobpass.tokens.access import Access
@@ -86,14 +87,15 @@ class Submissions:
         """
         at = self._clock.now()
         self._admit(bearer, at, None)
-        platform = await self._platform(bearer, asked.platform, asked.platform_id, at)
-        work = self._work(bearer, platform, asked, summarise(asked.payload))
         uuid = ids.random_uuid(self._randomness(16)) if key is None else _derived(principal_of(bearer).id, key)
         standing = None if key is None else await self._store.find_job(uuid)
         digest = None if key is None else _digest(asked)
-        if standing is not None and standing.work is not None:
-            return await self._queue(bearer, uuid, replace(work, payload=standing.work.payload, asked=digest), at)
+        if standing is not None and standing.work is not None:  # whatever became of the platform meanwhile
+            return await self._queue(bearer, uuid, replace(standing.work, asked=digest), at)
+        platform = await self._platform(bearer, asked.platform, asked.platform_id, at)
+        work = self._work(bearer, platform, asked, summarise(asked.payload))
         await self._check_process(bearer, asked.process_id)
+        await self._expect_room(bearer, asked.payload)
         kept = await self._blobs.put(asked.payload)
         return await kept.naming(self._queue(bearer, uuid, replace(work, payload=kept.blob, asked=digest), at))
 
@@ -127,6 +129,7 @@ class Submissions:
         work, fresh = replace(work, rerun_from=uuid), ids.random_uuid(self._randomness(16))
         if payload is None:
             return await self._queue(bearer, fresh, replace(work, payload=old.payload), at)
+        await self._expect_room(bearer, payload)
         kept = await self._blobs.put(payload)
         return await kept.naming(self._queue(bearer, fresh, replace(work, payload=kept.blob), at))
 
@@ -205,6 +208,14 @@ class Submissions:
         owner = None if process_id is None else await self._store.process_owner(process_id)
         if owner not in (None, principal_of(bearer).id):
             raise Conflict("This process_id belongs to somebody else.")
+
+    async def _expect_room(self, bearer: Bearer, payload: bytes) -> None:
+        """Refuse a large payload before it is kept; the store counts strictly, but only what it has been given."""
+        if len(payload) > CHUNK_BYTES:
+            principal = principal_of(bearer)
+            load, most = await self._store.load_of(principal.id), principal.profile.max_jobs_in_queue
+            if load.waiting + load.running >= most:
+                raise LimitExceeded.of_queue(most)
 
     def _admit(self, bearer: Bearer, at: datetime, platform: str | None) -> Principal:
         self._gate.admit(bearer, Access("jobs.create", at, platform=platform, address=bearer.address))

@@ -11,7 +11,7 @@ import msgspec
 from jobpass.compose.folder import DATABASE, make_folder
 from jobpass.errors import Conflict, SetupError
 from jobpass.stores.transfer import TABLES, Table
-from jobpass.urls import POSTGRES
+from jobpass.urls import POSTGRES, masked
 
 if TYPE_CHECKING:
     from jobpass.stores.transfer import Target
@@ -78,7 +78,7 @@ async def _open(place: str, *, is_source: bool) -> Target:
 
 
 async def _copy(source: str, here: Target, there: Target, tell: Tell) -> None:
-    name = source.rpartition("@")[2]  # without who asks
+    name = masked(source).rpartition("@")[2]  # without who asks
     found = await there.progress()
     if found is None:
         await _expect_empty(there)

@@ -74,7 +74,7 @@ def read(line: int, text: bytes | None) -> Document:
     if len(text) > MAX_TOKENS and any(islice(_COUNTED.finditer(text), MAX_TOKENS, None)):
         return Document(line, b"", f"holds more than {MAX_TOKENS} texts, commas and opening brackets")
     try:
-        strict.check(text, _DEPTH)
+        strict.check(text, _DEPTH, MAX_TOKENS)
     except InvalidInput as error:
         return Document(line, b"", error.message.removeprefix(f"{strict.BODY}: ").removeprefix("json."))
     return Document(line, text)

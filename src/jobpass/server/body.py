@@ -45,8 +45,12 @@ async def read_body(call: Call, media_type: str = "application/json") -> bytes:
 
 
 async def _receive(call: Call) -> bytes:
-    """The body as it comes, within the time that there is for it."""
-    return await _within_time(call, lambda: _read(call))
+    """The body as it comes, within the time that there is for it; whoever sends it may not do so slowly to outlive
+    the end of a token."""
+    body = await _within_time(call, lambda: _read(call))
+    if call.presented is not None and call.presented.session is not None:
+        call.presented = await call.authority.credentials.anew(call.presented)
+    return body
 
 
 async def _within_time(call: Call, read: Callable[[], Awaitable[T]]) -> T:

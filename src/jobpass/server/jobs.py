@@ -113,8 +113,9 @@ async def verify(call: Call) -> VerifyAnswer:
 
 async def submit_event(call: Call) -> EventAnswer:
     """``POST /api/pipelinejobs/{uuid}/events``"""
-    bearer, uuid, key = call.bearer, job_uuid(call), idempotency_key(call)
+    uuid, key = job_uuid(call), idempotency_key(call)
     event = decode_event(await read_body(call))
+    bearer = call.bearer
     outcome = await call.authority.jobs.submit_event(bearer, uuid, event.name, bytes(event.data), key)
     call.counters.accepted(event.name)
     return present.accepted(uuid, outcome, call.text if bearer.verified.kind == "document" else None)

@@ -12,7 +12,6 @@ from jobpass.errors import (
     AlreadyExists,
     Conflict,
     JobExists,
-    LimitExceeded,
     StoreUnavailable,
     UnknownCredential,
     UnknownJob,
@@ -135,11 +134,6 @@ def archive_taken() -> JobExists:
     """The error of a job whose directory would have to do with another owner's; it names nothing of that job."""
     message = "The archive path is the same as that of another owner's job, contains it, or lies in it."
     return JobExists(message, field="archive_path")
-
-
-def queue_full(most: int) -> LimitExceeded:
-    """The error of every call that would give somebody more jobs in the queue than that."""
-    return LimitExceeded(f"Cannot create more than {most} jobs", limit=most)
 
 
 def swept() -> Conflict:

@@ -1,8 +1,8 @@
 """JSON bodies read strictly: what two readers could understand differently is refused.
 
 Refused beside what is not JSON: invalid UTF-8, NaN and infinities, a member that comes twice in an object at any depth,
-unknown members, and nesting deeper than a bound. Every refusal is an ``InvalidInput`` with fields ``json.<member>``;
-what concerns the body as a whole is at ``json._body``.
+unknown members, nesting deeper than a bound, and more arrays and objects than a bound. Every refusal is an
+``InvalidInput`` with fields ``json.<member>``; what concerns the body as a whole is at ``json._body``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 BODY: Final = "json._body"
 """The field that stands for the body as a whole."""
+MAX_CONTAINERS: Final = 200_000
+"""Arrays and objects in a body: a megabyte can have 500,000, and whoever reads them keeps all others waiting."""
 SHOWN_NAME_LENGTH: Final = 64
 """Characters of an unknown member's name that an error repeats."""
 
@@ -64,14 +66,15 @@ def to_python(raw: bytes, field: str) -> Any:
         raise InvalidInput.at(field, "holds a number that is too long") from None
 
 
-def check(body: bytes, max_depth: int) -> None:
-    """Raise ``InvalidInput`` unless ``body`` is UTF-8 JSON without repeated members and at most ``max_depth`` deep."""
+def check(body: bytes, max_depth: int, most: int = MAX_CONTAINERS) -> None:
+    """Raise ``InvalidInput`` unless ``body`` is UTF-8 JSON without repeated members, at most ``max_depth`` deep, and of
+    at most so many arrays and objects."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput.at(BODY, f"is not UTF-8 (byte {error.start})") from None
-    if body.count(b"[") + body.count(b"{") > max_depth and depth(body) > max_depth:
-        _refuse_depth()
+    if body.count(b"[") + body.count(b"{") > max_depth:
+        _check_containers(_brackets(body), max_depth, most)
     try:
         _reader.decode(text)
     except json.JSONDecodeError as error:
@@ -80,10 +83,24 @@ def check(body: bytes, max_depth: int) -> None:
 
 def depth(body: bytes) -> int:
     """Containers in containers, the outermost included, in time linear in the length; the JSON need not be sound."""
-    brackets = _STRINGS.sub(b"", body).translate(_STEPS, _NO_BRACKETS)
-    # An opening bracket is 2 and a closing one 0, less 1 each: the running sum is the depth.
-    heights = accumulate(brackets)
-    return max((height - position for position, height in enumerate(heights, 1)), default=0)
+    return _height(_brackets(body))
+
+
+def _brackets(body: bytes) -> bytes:
+    """Of a body the brackets outside of texts: an opening one is 2, a closing one 0."""
+    return _STRINGS.sub(b"", body).translate(_STEPS, _NO_BRACKETS)
+
+
+def _height(brackets: bytes) -> int:
+    # Each less 1, their running sum is the depth.
+    return max((height - position for position, height in enumerate(accumulate(brackets), 1)), default=0)
+
+
+def _check_containers(brackets: bytes, max_depth: int, most: int) -> None:
+    if brackets.count(2) > most:
+        raise InvalidInput.at(BODY, f"must not hold more than {most:,} arrays and objects")
+    if _height(brackets) > max_depth:
+        _refuse_depth()
 
 
 def _plainly_sound(body: bytes, event: NewEvent) -> bool:

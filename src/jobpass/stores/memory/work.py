@@ -8,11 +8,12 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from jobpass.errors import LimitExceeded
 from jobpass.ports import Tell
 from jobpass.records import HELD, QUEUED, WAITING, Change, Job, Load, Page, Usage, Work
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
-from jobpass.stores.rules import queue_full, seconds_of, swept
+from jobpass.stores.rules import seconds_of, swept
 
 
 class _Stored(Struct):
@@ -58,7 +59,7 @@ class Works(Part):
             return
         load = self._load(job.owner)
         if change.most is not None and load.waiting + load.running >= change.most:
-            raise queue_full(change.most)
+            raise LimitExceeded.of_queue(change.most)
         named = (job.work.payload, job.work.results)
         if any(blob is not None and self._standing(blob.number) is None for blob in named):
             raise swept()

@@ -110,6 +110,7 @@ class Attempt:
         if self._nexts:
             await self._find_nexts(connection)
             plain, others = _parted(self._lines)
+        await _lock_jobs(connection, plain, others)
         others = await refuse_neighbours(connection, others)
         others = await refuse_work(connection, others)
         missed = await delete_lines(connection, others)
@@ -154,6 +155,14 @@ def _parted(lines: list[Line]) -> tuple[list[Line], list[Line]]:
     return sorted((line for line in writing if line.is_plain), key=_number), [
         line for line in writing if not line.is_plain
     ]
+
+
+async def _lock_jobs(connection: Any, plain: list[Line], others: list[Line]) -> None:
+    """Hold all rows that will be written before blobs are, unless they are written in their order anyway."""
+    numbers = [line.row.number for line in (*plain, *others) if line.row is not None]
+    names_blobs = any(line.current is not None and line.current.work is not None for line in others)
+    if len(numbers) > max(len(plain), 1) or (numbers and names_blobs):
+        await connection.fetch(QUERIES["lock_jobs"].sql, sorted(numbers))
 
 
 def _is_simple(line: Line) -> bool:

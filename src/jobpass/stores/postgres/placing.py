@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from jobpass.errors import LimitExceeded
 from jobpass.records import Change, Job
 from jobpass.stores.postgres.calls import Apply
 from jobpass.stores.postgres.line import Line
 from jobpass.stores.postgres.statements import many, rows, run
 from jobpass.stores.rows.work import moved_row, named_blobs, place_row
-from jobpass.stores.rules import queue_full, swept
+from jobpass.stores.rules import swept
 
 
 async def refuse_work(connection: Any, lines: list[Line]) -> list[Line]:
@@ -39,7 +40,7 @@ async def _refuse_one_too_many(connection: Any, line: Line, made: Counter[int]) 
         owner, most = change.after.owner, change.most
         (found,) = await rows(connection, "queued_of", owner, most)
         if found[0] + made[owner] >= most:
-            line.refusals[id(call)] = queue_full(most)
+            line.refusals[id(call)] = LimitExceeded.of_queue(most)
             line.judge()
             await _refuse_one_too_many(connection, line, made)
             return

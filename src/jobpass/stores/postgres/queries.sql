@@ -93,12 +93,13 @@ RETURNING number, written, missed
 -- lock_lane: whether the lane is at the number before; nobody else can move it then
 SELECT 1 FROM lane WHERE id = $1 AND number = $2 FOR UPDATE
 
--- tend_lanes: the lanes of this node are in use; those that nobody has used for a day go
+-- tend_lanes: a lane of this node, which is the one that asks, is in use; those that nobody has used for a day go, but
+-- for this node's. Another lane's row is that one's to write: it may wait for what this one holds
 WITH mine AS (
-    UPDATE lane SET seen_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint WHERE id = ANY($1::text[])
+    UPDATE lane SET seen_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint WHERE id = $1
 )
 DELETE FROM lane WHERE seen_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000
-   AND id <> ALL($1::text[])
+   AND id <> ALL($2::text[])
 
 -- leave_lane: the connection is closed for good
 DELETE FROM lane WHERE id = $1
@@ -294,6 +295,9 @@ DELETE FROM job WHERE id = $1 AND version = $2 RETURNING id
 
 -- hold_job: whether the job's version is as it was judged; nobody moves it then
 SELECT 1 FROM job WHERE id = $1 AND version = $2 FOR UPDATE
+
+-- lock_jobs: hold the rows of some jobs, in one order for all, so that nobody waits for somebody who waits for him
+SELECT id FROM job WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
 
 -- orphan_files: what a deleted job leaves behind is to be swept
 INSERT INTO file_orphan SELECT $1::bigint WHERE EXISTS (SELECT 1 FROM file_run WHERE job = $1)

@@ -18,10 +18,12 @@ pool of connections reads; jobs are always read from the database.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, Self
 from zlib import crc32
 
@@ -30,7 +32,7 @@ from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline,
 from jobpass.stores.listing import JOB_FILTERS, chosen, page, read_cursor
 from jobpass.stores.postgres.admin_keys import AdminKeys
 from jobpass.stores.postgres.audit import AuditChains
-from jobpass.stores.postgres.calls import Apply
+from jobpass.stores.postgres.calls import Apply, Statement
 from jobpass.stores.postgres.database import Connector, persist
 from jobpass.stores.postgres.failures import unavailable
 from jobpass.stores.postgres.files import Files
@@ -189,14 +191,14 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         return page(await self._rows(QUERIES["list_pipelines"], start, limit + 1), limit, pipeline_from)
 
     async def check(self) -> None:
-        """As ``ports.Store``: an empty group is written for real, and waits for the disk as any other."""
+        """As ``ports.Store``: an empty group is written for real by each lane, and waits for the disk as any other."""
         if self._closed:
             raise closed()
 
         async def nothing(_: Any) -> None:
             return None
 
-        await self._write(nothing)
+        await asyncio.gather(*(batch.submit(Statement(nothing)) for batch in self._batches))
 
     async def tend(self) -> None:
         """As ``ports.Store``: sweeps what deleted jobs left, and says once a minute that this node lives."""
@@ -205,7 +207,9 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         await self._sweep_orphans()
         if time.monotonic() - self._tended_at > LANE_SECONDS:
             self._tended_at = time.monotonic()
-            await self._write(lambda connection: run(connection, "tend_lanes", [lane.name for lane in self._lanes]))
+            names = [lane.name for lane in self._lanes]
+            for batch, name in zip(self._batches, names, strict=True):
+                await batch.submit(Statement(partial(_tend, name, names)))
 
     async def close(self) -> None:
         """As ``ports.Store``."""
@@ -222,3 +226,7 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         if epoch is not None:
             self._sessions.raise_epoch(epoch)
         self._watch.changed(topics)
+
+
+async def _tend(name: str, names: list[str], connection: Any) -> None:
+    await run(connection, "tend_lanes", name, names)

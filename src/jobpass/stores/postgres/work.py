@@ -100,10 +100,10 @@ class Works(Part):
             if await one(connection, "add_chunk", number, place, chunk) is None:
                 raise swept()
 
-        await self._keep(add)
+        await self._write(add)
 
     async def _keep(self, work: Callable[[Any], Awaitable[None]]) -> None:
-        """Write to a blob; what goes through another lane, and may name it, waits for that (``_kept``)."""
+        """Begin a blob; what goes through another lane, and may name it, waits for that (``_kept``)."""
         write = self._batches[0].submit(Statement(work))
         self._keeping.add(write)
         try:

@@ -7,12 +7,12 @@ from typing import Final
 import apsw
 
 from jobpass.clock import to_microseconds
-from jobpass.errors import Error
+from jobpass.errors import Error, LimitExceeded
 from jobpass.records import Change, Details, Event, Job
 from jobpass.stores.rows.columns import Row
 from jobpass.stores.rows.jobs import event_from, event_row, job_from, job_row, same_but_progress, work_text
 from jobpass.stores.rows.work import named_blobs
-from jobpass.stores.rules import archive_taken, check_answer, queue_full, swept
+from jobpass.stores.rules import archive_taken, check_answer, swept
 from jobpass.stores.sqlite.cache import Cache, JobRow
 from jobpass.stores.sqlite.calls import Among, Apply, ApplyNext, Group, Statement
 from jobpass.stores.sqlite.making import delete_job, insert_job, relink
@@ -93,7 +93,7 @@ class Judging(Cache):
             self._write_pending()
             bindings = {"owner": after.owner, "most": change.most}
             if self._execute(QUERIES["queued_of"], bindings).get >= change.most:
-                return queue_full(change.most)
+                return LimitExceeded.of_queue(change.most)
         blobs = named_blobs(None if before is None else before.work, after.work)
         return swept() if any(self._execute(QUERIES["find_blob"], (blob,)).get is None for blob in blobs) else None
 
