@@ -443,3 +443,21 @@ async def test_a_large_payload_for_a_full_queue_is_not_kept(yard: Yard) -> None:
         await yard.submit(ann, payload=b'{"command":"probs","x":"' + b"x" * 300_000 + b'"}')
     yard.house.clock.advance(86_400)
     assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 99) == 0
+
+
+async def test_jobs_that_wait_are_canceled_with_their_owner_s_account(yard: Yard) -> None:
+    authority = yard.house.authority
+    bob = await yard.house.person("bob@example.org")
+    running, others = await yard.submit(), await yard.submit(bob)
+    await yard.taken()
+    waiting = [await yard.submit() for _ in range(3)]
+    assert yard.ann.session is not None
+    await authority.accounts.set_active(yard.olga, yard.ann.session.principal.id, False)
+    states = [(await authority.compute.status(yard.olga, one.uuid)).state for one in (running, *waiting)]
+    assert states == ["running", "canceled", "canceled", "canceled"]
+    assert (await authority.compute.status(bob, others.uuid)).state == "waiting"
+    entry = (await authority.audit.page(yard.olga, name="user.disabled")).items[-1]
+    assert data_of(entry.data)["jobs_canceled"] == 3
+    events = await authority.jobs.history(yard.olga, waiting[0].uuid, 0, 9)
+    assert [event.name for event in events] == ["create", "cancel"]
+    assert (await authority.jobs.verify(yard.olga, waiting[0].uuid))[1] is None

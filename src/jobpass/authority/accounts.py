@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from jobpass.authority.throttle import Throttle
     from jobpass.clock import Clock
     from jobpass.ports import AccountStore
+
+Abandon = Callable[[int], Awaitable[int]]
+"""Cancels the compute jobs of a principal that wait; how many were."""
 
 LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
@@ -56,8 +60,10 @@ class Accounts:
         issuing: Issuing,
         audit: Audit,
         clock: Clock,
+        abandon: Abandon,
     ) -> None:
         self._store = store
+        self._abandon = abandon
         self._admit = admitting(gate, clock)
         self._issuing = issuing
         self._passwords = passwords
@@ -124,14 +130,15 @@ class Accounts:
         return await self._store.list_principals(after=after, limit=limit)
 
     async def set_active(self, bearer: Bearer, principal_id: int, active: bool) -> Principal:
-        """Disable an account, which ends all its tokens for good, or enable it again."""
+        """Disable an account, which ends all its tokens for good and cancels its waiting jobs, or enable it again."""
         return await self.update(bearer, principal_id, UserChanges(active=active))
 
     async def update(self, bearer: Bearer, principal_id: int, changes: UserChanges) -> Principal:
         """Change an account, for an operator. Raises as ``create`` does.
 
-        Whoever is disabled, or is an operator no more, has no token any more, and gets none of them back. ``Conflict``
-        for either on the account that asks: an installation keeps somebody who can enable.
+        Whoever is disabled, or is an operator no more, has no token any more, and gets none of them back; compute jobs
+        of somebody disabled that wait are canceled. ``Conflict`` for either on the account that asks: an installation
+        keeps somebody who can enable.
         """
         at = self._admit(bearer, "users.manage")
         address = None if changes.email is None else read_address(changes.email)
@@ -156,12 +163,14 @@ class Accounts:
         before = seen[-1]
         lessened = not principal.active or (before.role == "operator" and principal.role != "operator")
         ended = await self._store.revoke_owned(principal_id, ALL_TOKENS, at) if lessened else 0
+        canceled = 0 if principal.active else await self._abandon(principal_id)
         await self._audit.record(
             _name_of(before, principal),
             bearer=bearer,
             subject=str(principal_id),
             tokens_ended=ended,
             changed=_changed(before, principal),
+            jobs_canceled=canceled,
         )
         return principal
 

@@ -110,7 +110,10 @@ class Authority:
         self.audit = Audit(store, gate, keyring, clock, self._node)
         self.credentials = Credentials(store, Verifier(keyring), gate, clock)
         issuing = Issuing(store, keyring, randomness)
-        self.accounts = Accounts(store, gate, self._passwords, self._throttle, issuing, self.audit, clock)
+        self._join_work(gate)
+        self.accounts = Accounts(
+            store, gate, self._passwords, self._throttle, issuing, self.audit, clock, self.compute.abandon
+        )
         self.job_tokens = JobTokens(store, gate, self.credentials, issuing, self.audit, clock)
         self.api_keys = ApiKeys(store, gate, self.credentials, issuing, self.audit, clock)
         self.platforms = Platforms(store, gate, self.audit, clock, randomness)
@@ -149,7 +152,6 @@ class Authority:
             self._indexings,
             self._namespace,
         )
-        self._join_work(gate)
         self.telling = Telling(store, gate, keyring, self.audit, clock)
         self.admin_keys = AdminKeys(
             store,

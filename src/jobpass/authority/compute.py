@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from jobpass.authority.standing import anew, is_operators_login, principal_of
 from jobpass.authority.work_judges import WorkJudges
 from jobpass.errors import StoreUnavailable, TooMany, UnknownJob
 from jobpass.lifecycle.standard import COMPUTE
-from jobpass.records import Change, Event, Job, Load, Page, Work
+from jobpass.records import WAITING, Change, Event, Job, Load, Page, Work
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ LOOK_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 15.0
 """After so long without an event a listener is told that the connection lives."""
 HISTORY_AT_ONCE: Final = 100
+AT_ONCE: Final = 100
+"""Jobs looked at together where all of an owner's are canceled."""
 LISTENERS_EACH: Final = 32
 """Streams of events of one asker."""
 
@@ -114,6 +117,18 @@ class Compute:
         assert outcome.after is not None
         self._signals.publish(f"job:{uuid}")
         return outcome.after
+
+    async def abandon(self, owner: int) -> int:
+        """Cancel what waits of the jobs of a principal who is disabled; how many were. For the authority itself."""
+        canceled = 0
+        while waiting := (await self._store.list_work(owner=owner, state=WAITING, after=None, limit=AT_ONCE)).items:
+            for job in waiting:
+                event = ids.random_typed_uuid("pipelinejob_event", self._randomness(16))
+                with suppress(UnknownJob):  # deleted meanwhile
+                    outcome = await self._store.apply(job.uuid, self._judges.abandonment(event, self._clock.now()))
+                    canceled += isinstance(outcome, Change) and outcome.event is not None
+                    self._signals.publish(f"job:{job.uuid}")
+        return canceled
 
     async def list(
         self,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from jobpass.authority.gate import SERVER, Submission
 from jobpass.errors import Conflict, IllegalTransition, JobExists, UnknownJob
-from jobpass.records import HELD, Blob, Change, Details, Event, Job, Replayed, Work
+from jobpass.records import HELD, WAITING, Blob, Change, Details, Event, Job, Replayed, Work
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ MAX_ATTEMPTS: Final = 3
 """Workers that may lose a job; then it has failed."""
 WORKER_LOST: Final = "worker_lost"
 """The failure of a job whose workers fell silent."""
+OWNER_DISABLED: Final = "owner_disabled"
+"""Why a job was canceled that nobody asked to cancel."""
 TOO_LATE: Final = "Can not cancel job"
 """The contract's words for a job that has ended."""
 
@@ -141,6 +143,18 @@ class WorkJudges:
                 raise Conflict(TOO_LATE, uuid=uuid, state=job.state) from None
             canceled = change.after is not None and change.after.state == "canceled"
             return _with(change, ended_at=at) if canceled else change
+
+        return judge
+
+    def abandonment(self, event_uuid: str, at: datetime) -> Judge:
+        """The judge of a job whose owner is disabled: it is canceled if it waits, and else goes its way."""
+
+        def judge(job: Job | None, _prior: Event | None) -> Change:
+            job, _ = _standing(job)
+            if job.state != WAITING:
+                return Change(job, job, None)
+            event = _submission(event_uuid, "cancel", {"reason": OWNER_DISABLED}, at)
+            return _with(self._gate.advance(job, SERVER, event), ended_at=at)
 
         return judge
 
