@@ -19,7 +19,7 @@ from jobpass import compose
 from jobpass.cli import exits
 from jobpass.errors import InvalidToken, KeyringError, SetupError
 from jobpass.settings import load
-from support.postgres import some_database
+from support.postgres import run_sql, some_database
 
 PASSWORD = "correct-horse-battery-staple"
 CANARY = "s3cr3t-canary"
@@ -273,6 +273,11 @@ def test_a_client_in_process_works_on_the_folders_database(url, tmp_path):
             client.send(uuid, "update")
         assert client.job(uuid).last_event == "update"
         assert len(list(client.iter_history(uuid))) == 22
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        for _ in range(3):  # an event that finds no connection makes one
+            run_sql(url, f"SELECT pg_terminate_backend(pid) {others}")
+            client.send(uuid, "update")
+        assert client.job(uuid).sequence == 25
 
 
 def test_without_the_driver_it_is_told_what_to_install(tmp_path):

@@ -1,13 +1,18 @@
-"""(e) Two nodes before one PostgreSQL, the clock of one ten minutes ahead."""
+"""(e) Two nodes before one PostgreSQL, the clock of one ten minutes ahead, which that one tells."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
-from faults.database import WORK_SECONDS, store_of
+import httpx2
+
+from faults.database import WORK_SECONDS
+from faults.load import WAIT_SECONDS
 from faults.nodes import EMAIL, PASSWORD, TESTS, Node
+from faults.postgres import cluster
 from faults.trial import Trial, Verdict, trial
 from jobpass.client.aio import AsyncClient
 from jobpass.client.exchange import ONCE
@@ -20,7 +25,7 @@ REVOKED_SECONDS = 1.0
 
 async def clocks(folder: Path, times: int) -> Verdict:
     """Both are at work; tokens end at one node and are tried at the other, in turn; each third time one is killed."""
-    async with store_of(folder) as database:
+    async with cluster(folder) as database:
         store = ("--store", database.url())
         wrong = (str(TESTS / "faults" / "node.py"), "--clock-offset", str(OFFSET_SECONDS))
         nodes = [
@@ -35,12 +40,37 @@ async def clocks(folder: Path, times: int) -> Verdict:
                 here, there = (nodes[number % 2], nodes[(number + 1) % 2])
                 took += [await _log_out(made, here, there), await _rotate(made, here, there)]
                 await made.hurt(here.kill_and_start if number % 3 == 2 else _now)
+            await _told(made, *nodes)
             note = f"ended tokens were refused elsewhere after at most {max(took):.2f} s"
             return await made.end("a clock 10 minutes ahead on one of two nodes, PostgreSQL", lambda _: note)
 
 
 async def _now() -> float:
     return time.monotonic()
+
+
+async def _told(made: Trial, right: Node, ahead: Node) -> None:
+    """The node that is wrong has said so, in its log once a start at most and in its metrics; the other has not."""
+    words = "ahead of the database's"
+    made.expect(words not in right.said(), "a node with a right clock says that it is wrong")
+    made.expect(
+        1 <= ahead.said().count(words) <= len(ahead.start_seconds), "a wrong clock is not told, or again and again"
+    )
+    offsets = [await _offset(node, made.login) for node in (right, ahead)]
+    wrong = [offset - more for offset, more in zip(offsets, (0, OFFSET_SECONDS), strict=True)]
+    made.expect(max(map(abs, wrong)) < 1, f"the nodes say that their clocks are {offsets} s ahead")
+
+
+async def _offset(node: Node, login: str) -> float:
+    """What the metrics say, which they do within a second or two of a start."""
+    headers = {"authorization": f"Bearer {login}"}
+    async with httpx2.AsyncClient(base_url=node.url, headers=headers) as client, asyncio.timeout(WAIT_SECONDS):
+        while True:
+            answer = await client.get("/metrics")
+            found = re.search(r"^jobpass_clock_offset_seconds (.+)$", answer.text, re.MULTILINE)
+            if found:
+                return float(found[1])
+            await asyncio.sleep(0.1)
 
 
 async def _log_out(made: Trial, here: Node, there: Node) -> float:

@@ -8,10 +8,8 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
-from faults import NotHereError
 from faults.kills import LEAST_SECONDS, MOST_SECONDS
 from faults.nodes import Node
 from faults.postgres import Cluster, cluster
@@ -21,15 +19,6 @@ WORK_SECONDS = 0.7
 """Between two faults."""
 FROZEN_SECONDS = (1.0, 8.0)
 """Shorter and longer than a node tries again before it says that the record cannot be written."""
-
-
-@asynccontextmanager
-async def store_of(folder: Path) -> AsyncIterator[Cluster]:
-    """A cluster for nodes; ``NotHereError`` if this Jobpass, or this machine, knows no PostgreSQL."""
-    if find_spec("jobpass.stores.postgres") is None:
-        raise NotHereError("this Jobpass keeps no record in PostgreSQL")
-    async with cluster(folder) as database:
-        yield database
 
 
 @asynccontextmanager
@@ -45,7 +34,7 @@ async def two_nodes(folder: Path, url: str, *others: str) -> AsyncIterator[Trial
 async def node_kills(folder: Path, times: int) -> Verdict:
     """Two nodes, of which one after the other is killed and started again."""
     moments = random.Random(11)
-    async with store_of(folder) as database, two_nodes(folder, database.url()) as made:
+    async with cluster(folder) as database, two_nodes(folder, database.url()) as made:
         for number in range(times):
             await asyncio.sleep(moments.uniform(LEAST_SECONDS, MOST_SECONDS))
             await made.hurt(made.nodes[number % 2].kill_and_start)
@@ -55,7 +44,7 @@ async def node_kills(folder: Path, times: int) -> Verdict:
 async def _hurt_database(
     folder: Path, times: int, fault: str, harm: Callable[[Cluster, int], Awaitable[float]]
 ) -> Verdict:
-    async with store_of(folder) as database, two_nodes(folder, database.url()) as made:
+    async with cluster(folder) as database, two_nodes(folder, database.url()) as made:
         for number in range(times):
             await asyncio.sleep(WORK_SECONDS)
             await made.hurt(lambda number=number: harm(database, number))
@@ -107,7 +96,7 @@ async def fail_overs(folder: Path, times: int) -> Verdict:
     Every second time the standby hangs for so long before that nodes give their statements up: what they wrote is then
     on the primary alone, and must not have counted.
     """
-    async with store_of(folder) as database:
+    async with cluster(folder) as database:
         first = database.primary
         second = await database.add_standby()
         url = database.url(first.port, second.port, target_session_attrs="read-write", statement_seconds="2")

@@ -13,7 +13,7 @@ from faults.disk import disk_full
 from faults.kills import kills
 from faults.network import network
 from faults.trial import Verdict
-from faults.workers import worker_kills
+from faults.workers import postgres_worker_kills, worker_kills
 from jobpass.lifecycle.model import Lifecycle
 from jobpass.lifecycle.standard import COMPUTE, PIPELINE
 
@@ -31,16 +31,17 @@ class Fault(NamedTuple):
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "kill": Fault(kills, 200, 3),
+    "kill": Fault(kills, 200, 2),
     "disk": Fault(disk_full, 20, 2),
-    "crowd": Fault(crowd, 1000, 200),
-    "workers": Fault(worker_kills, 60, 2, COMPUTE),
-    "postgres-kill": Fault(node_kills, 50, 1),
+    "crowd": Fault(crowd, 1000, 100),
+    "workers": Fault(worker_kills, 60, 1, COMPUTE),
+    "postgres-workers": Fault(postgres_worker_kills, 60, 2, COMPUTE),
+    "postgres-kill": Fault(node_kills, 50, 0),
     "postgres-restart": Fault(restarts, 20, 0),
     "postgres-crash": Fault(crashes, 20, 0),
     "postgres-freeze": Fault(freezes, 10, 0),
     "postgres-fail-over": Fault(fail_overs, 10, 1),
-    "postgres-network": Fault(network, 30, 4),
-    "postgres-clock": Fault(clocks, 30, 2),
+    "postgres-network": Fault(network, 30, 3),
+    "postgres-clock": Fault(clocks, 30, 3),
 }
-"""``times`` of the crowd counts its clients."""
+"""``times`` of the crowd counts its clients. In the suite a node before PostgreSQL is killed by ``postgres-clock``."""

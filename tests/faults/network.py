@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from faults.database import WORK_SECONDS, store_of, two_nodes
+from faults.database import WORK_SECONDS, two_nodes
+from faults.postgres import cluster
 from faults.proxy import Proxy, proxy
 from faults.trial import Verdict
 
@@ -23,7 +24,7 @@ DELAY_SECONDS = 0.15
 async def network(folder: Path, times: int) -> Verdict:
     """Two nodes, each with a network of its own to the database, of which one and then both are hurt in all ways."""
     async with (
-        store_of(folder) as database,
+        cluster(folder) as database,
         proxy(("127.0.0.1", database.primary.port)) as one,
         proxy(("127.0.0.1", database.primary.port)) as two,
         two_nodes(folder, *(database.url(way.port, statement_seconds=GIVE_UP_SECONDS) for way in (one, two))) as made,

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from jobpass import compose, log
-from jobpass.clock import SystemClock
 from jobpass.compose.installation import open_installation
 from jobpass.compose.outgoing import make_outbox
 from jobpass.compose.serving import make_app
 from jobpass.server import run
 from jobpass.settings import Settings, environment, load
-
-
-class Shifted:
-    """The machine's clock, so much ahead."""
-
-    def __init__(self, seconds: float) -> None:
-        self._offset = timedelta(seconds=seconds)
-        self._clock = SystemClock()
-
-    def now(self) -> datetime:
-        """What it believes."""
-        return self._clock.now() + self._offset
+from support.clocks import Shifted
 
 
 async def main(folder: Path, settings: Settings, offset_seconds: float) -> None:

@@ -23,6 +23,8 @@ UNPRIVILEGED = ("postgres", "nobody")
 """PostgreSQL refuses to run as root: the first of these users that there is runs it then."""
 SECONDS = 60.0
 MEMORY = Path("/dev/shm")
+PLACE: Path | None = None
+"""Where clusters are made, with the machine's temporary files unless told; in ``MEMORY`` fsync takes no time."""
 OWNER = "jobpass"
 """The role and the database that nodes use; no superuser."""
 PASSWORD = "only-on-loopback"
@@ -254,12 +256,12 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, *, in_memory: bool = False) -> AsyncIterator[Cluster]:
+async def cluster(folder: Path) -> AsyncIterator[Cluster]:
     """A primary that runs, in a directory of its own; whatever happens, no process of it is left.
 
-    ``in_memory`` is for what does not depend on the disk: fsync then takes no time.
+    ``NotHereError`` if this machine has no PostgreSQL.
     """
-    home = await asyncio.to_thread(_make_home, in_memory=in_memory)
+    home = await asyncio.to_thread(_make_home)
     passfile = folder / "passfile"
     _write_private(passfile, PASSFILE)
     made = Cluster(home, passfile)
@@ -272,11 +274,10 @@ async def cluster(folder: Path, *, in_memory: bool = False) -> AsyncIterator[Clu
         await asyncio.to_thread(shutil.rmtree, home)
 
 
-def _make_home(*, in_memory: bool) -> Path:
+def _make_home() -> Path:
     """A directory of who runs the servers, with what they and their programs need to log in."""
     name = user()
-    base = MEMORY if in_memory and MEMORY.is_dir() else None
-    home = Path(tempfile.mkdtemp(prefix="jobpass-postgres-", dir=base))
+    home = Path(tempfile.mkdtemp(prefix="jobpass-postgres-", dir=PLACE))
     _write_private(home / "passfile", PASSFILE)
     _write_private(home / "password", f"{PASSWORD}\n")
     if name is not None:

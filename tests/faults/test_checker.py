@@ -217,7 +217,7 @@ def _agrees(order: Sequence[Call]) -> bool:
     return True
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(arbitrary())
 def test_order_is_decided_as_a_search_through_all_orders_does(calls: list[Call]) -> None:
     assert (wrong(calls) == []) == can_be_ordered(calls)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -287,6 +287,7 @@ def test_the_order_of_the_log_does_not_matter(world: World, random: object) -> N
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_what_is_broken_is_found(mutation: Callable[[st.DrawFn, World], Broken], data: st.DataObject) -> None:
     broken = mutation(data.draw, data.draw(worlds()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,13 @@ from faults import NotHereError
 from faults.calls import Entry, read_histories, read_log
 from faults.checker import check
 from faults.faults import FAULTS
-from faults.postgres import cluster
 from jobpass.lifecycle.model import Lifecycle
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.few])
-async def test_the_record_holds(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_record_holds(name: str, tmp_path: Path, in_memory: None) -> None:
     fault = FAULTS[name]
-    monkeypatch.setattr("faults.database.cluster", partial(cluster, in_memory=True))  # a shared disk takes its time
     try:
         verdict = await fault.run(tmp_path, fault.few)
     except NotHereError as missing:

@@ -15,9 +15,9 @@ LONGER_SECONDS = 0.7
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Cluster]:
+async def made(tmp_path: Path, in_memory: None) -> AsyncIterator[Cluster]:
     try:
-        async with cluster(tmp_path, in_memory=True) as made:
+        async with cluster(tmp_path) as made:
             await made.primary.ask("CREATE TABLE kept (n int)", OWNER)
             yield made
     except NotHereError as missing:

@@ -135,8 +135,7 @@ class Trial:
         async with AsyncClient(self.nodes[0].url, self.login) as client:
             for target in self.targets:
                 histories[target.uuid] = await self._history(client, target.uuid)
-        for node in self.nodes:
-            await node.stop()
+        await asyncio.gather(*(node.stop() for node in self.nodes))
         self.log.close()
         write_histories(self.folder / "histories.jsonl", histories.items())
         broken = await verify(self.nodes[0].data, *self._store)

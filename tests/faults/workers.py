@@ -1,4 +1,7 @@
-"""(g) Workers under load, killed at any moment or frozen for longer than a lease; jobs that no worker ever ends."""
+"""(g) Workers under load, killed at any moment or frozen for longer than a lease; jobs that no worker ever ends.
+
+Before one server on a file, or two nodes before one PostgreSQL, of which workers have one each and clients both.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -17,6 +21,7 @@ from faults.checker import Violation, check
 from faults.hands import Hand
 from faults.load import WAIT_SECONDS, entry
 from faults.nodes import EMAIL, PASSWORD, Node, verify
+from faults.postgres import cluster
 from faults.trial import HISTORY_PAGE, Verdict
 from faults.work import End, check_work, work_calls
 from jobpass.client.aio import AsyncClient
@@ -39,15 +44,23 @@ LOOK_SECONDS = 0.05
 
 
 class Cloud:
-    """A server, workers and clients that send jobs and look at their histories until these have ended."""
+    """Nodes, workers and clients that send jobs and look at their histories until these have ended."""
 
-    def __init__(self, folder: Path, node: Node, hands: Sequence[Hand], author: AsyncClient, log: Log) -> None:
-        self.node = node
+    def __init__(
+        self,
+        folder: Path,
+        nodes: Sequence[Node],
+        store: Sequence[str],
+        hands: Sequence[Hand],
+        authors: Sequence[AsyncClient],
+    ) -> None:
+        self.nodes = nodes
         self.hands = hands
         self.back_seconds: list[float] = []
         self._folder = folder
-        self._author = author
-        self._log = log
+        self._store = store
+        self._authors = cycle(authors)
+        self._log = Log(folder / "calls.jsonl")
         self._numbers: dict[str, int] = {}
         self._open: set[str] = set()
         self._histories: dict[str, list[Entry]] = {}
@@ -56,6 +69,11 @@ class Cloud:
         self._reading = asyncio.Semaphore(READING)
         self._tasks: list[asyncio.Task[None]] = []
         self.doomed = ""
+
+    @property
+    def _author(self) -> AsyncClient:
+        """Who asks: one call goes to one node, and the next to another."""
+        return next(self._authors)
 
     async def begin(self) -> None:
         """Let the clients begin, and return when the first job has been done."""
@@ -162,12 +180,12 @@ class Cloud:
                 await asyncio.sleep(LOOK_SECONDS)
         found, ends = await self._read()
         await asyncio.gather(*(hand.kill() for hand in self.hands))
-        await self.node.stop()
+        await asyncio.gather(*(node.stop() for node in self.nodes))
         for call in work_calls(self._submissions, self._histories):
             self._log.add(call)
         self._log.close()
         write_histories(self._folder / "histories.jsonl", self._histories.items())
-        broken = await verify(self.node.data)
+        broken = await verify(self.nodes[0].data, *self._store)
         found += await asyncio.to_thread(check, self._log.calls, self._histories, COMPUTE, broken)
         marks = {name: mark for hand in self.hands for name, mark in hand.marks.items()}
         found += check_work(ends, self._histories, marks)
@@ -214,42 +232,63 @@ def _first_data(name: str, payload: bytes) -> str:
 
 
 @asynccontextmanager
-async def cloud(folder: Path) -> AsyncIterator[Cloud]:
-    """A server on SQLite and workers of one platform, all of them ready; whatever happens, no process is left."""
-    node = Node(folder / "data", folder / "node.log", environ={"JOBPASS_LEASE_SECONDS": str(LEASE_SECONDS)})
+async def cloud(folder: Path, *store: str, nodes: int = 1) -> AsyncIterator[Cloud]:
+    """Nodes and workers of one platform, all of them ready; whatever happens, no process is left."""
+    environ = {"JOBPASS_LEASE_SECONDS": str(LEASE_SECONDS)}
+    made = [Node(folder / "data", folder / f"node{number}.log", *store, environ=environ) for number in range(nodes)]
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(node.kill)
-        await node.start()
-        async with AsyncClient(node.url) as operator:
-            await operator.login(EMAIL, PASSWORD)
-            await operator.create_platform(PLATFORM)
-            await operator.create_user(
-                AUTHOR, PASSWORD, priority=PRIORITY, max_jobs_in_queue=10_000, max_concurrent_jobs=1000
-            )
-            key_file = folder / "worker.key"
-            key_file.touch(0o600)
-            key_file.write_text((await operator.create_api_key(label="workers")).key)
-        author = await stack.enter_async_context(AsyncClient(node.url))
-        await author.login(AUTHOR, PASSWORD)
-        hands = [Hand(folder / f"worker{number}", node.url, key_file, PLATFORM) for number in range(HANDS)]
+        for node in made:
+            stack.push_async_callback(node.kill)
+            await node.start()
+        key_file = folder / "worker.key"
+        key_file.touch(0o600)
+        key_file.write_text(await _prepare(made[0]))
+        authors = [await stack.enter_async_context(AsyncClient(node.url)) for node in made]
+        for author in authors:
+            await author.login(AUTHOR, PASSWORD)
+        hands = [
+            Hand(folder / f"worker{number}", made[number % nodes].url, key_file, PLATFORM) for number in range(HANDS)
+        ]
         for hand in hands:
             stack.push_async_callback(hand.kill)
         await asyncio.gather(*(hand.start() for hand in hands))
-        yield Cloud(folder, node, hands, author, Log(folder / "calls.jsonl"))
+        yield Cloud(folder, made, store, hands, authors)
+
+
+async def _prepare(node: Node) -> str:
+    """Make the platform, the account of the clients, and a key for workers, whose text is the answer."""
+    async with AsyncClient(node.url) as operator:
+        await operator.login(EMAIL, PASSWORD)
+        await operator.create_platform(PLATFORM)
+        await operator.create_user(
+            AUTHOR, PASSWORD, priority=PRIORITY, max_jobs_in_queue=10_000, max_concurrent_jobs=1000
+        )
+        return str((await operator.create_api_key(label="workers")).key)
 
 
 async def worker_kills(folder: Path, times: int) -> Verdict:
+    """Workers of one server on a file."""
+    async with cloud(folder) as made:
+        return await _hurt(made, times, "workers killed or frozen, SQLite")
+
+
+async def postgres_worker_kills(folder: Path, times: int) -> Verdict:
+    """Workers of two nodes."""
+    async with cluster(folder) as database, cloud(folder, "--store", database.url(), nodes=2) as made:
+        return await _hurt(made, times, "workers killed or frozen, two nodes, PostgreSQL")
+
+
+async def _hurt(made: Cloud, times: int, fault: str) -> Verdict:
     """One worker after the other is killed, in turn any one and the one that has a doomed job; each third is frozen."""
     chance = random.Random(13)
-    async with cloud(folder) as made:
-        await made.begin()
-        for number in range(times):
-            await asyncio.sleep(chance.uniform(0, 0.6))
-            hand = chance.choice(made.hands)
-            if number % 3 == 0:
-                hand = await made.holder() or hand
-            if number % 3 == 1:
-                await made.hurt(lambda hand=hand: hand.freeze(FROZEN_SECONDS))
-            else:
-                await made.hurt(hand.kill_and_start)
-        return await made.end("workers killed or frozen, SQLite")
+    await made.begin()
+    for number in range(times):
+        await asyncio.sleep(chance.uniform(0, 0.6))
+        hand = chance.choice(made.hands)
+        if number % 3 == 0:
+            hand = await made.holder() or hand
+        if number % 3 == 1:
+            await made.hurt(lambda hand=hand: hand.freeze(FROZEN_SECONDS))
+        else:
+            await made.hurt(hand.kill_and_start)
+    return await made.end(fault)

@@ -56,6 +56,7 @@ async def test_requests_events_and_refusals_are_counted(quick_site: Site) -> Non
     assert "jobpass_events_total{event=reset}" not in found
     assert found["jobpass_refusals_total{code=illegal_transition}"] == 1
     assert found["jobpass_chore_failures_total{}"] == 0
+    assert "jobpass_clock_offset_seconds{}" not in found
     assert "process_resident_memory_bytes{}" in found
     assert not re.search(r"jp_[a-z]{3}_|x{20}|[0-9a-f]{8}-[0-9a-f]{4}", answer.body.decode())
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from jobpass.authority.workers import LEASE_SECONDS
 from jobpass.records import Profile
 from jobpass.stores.postgres import PostgresStore
+from support.clocks import Shifted
 from support.postgres import EMPTY, sql
 from support.site import Site, make_site
 from support.yard import JOB, RESULT, Yard, events_of, make_yard
@@ -198,3 +199,13 @@ async def test_what_no_job_names_is_swept_once(yards: tuple[Yard, Yard]) -> None
     assert sum(swept) in (3, 6)  # what somebody else is at is left to him
     left: list[Any] = [await there.site.store.read_blob(number, 0) for number in range(1, 9)]
     assert left.count(None) == sum(swept)
+
+
+async def test_a_node_shows_how_far_its_clock_is_from_the_database_s(postgres_url: str) -> None:
+    await sql(postgres_url, EMPTY)
+    site = make_site(await PostgresStore.open(postgres_url, Shifted(-30)))
+    site.app.tick()
+    answer = await site.ask("GET", "/metrics", token=await site.login("olga", "operator"))
+    await site.authority.close()
+    (line,) = (line for line in answer.body.decode().splitlines() if line.startswith("jobpass_clock_offset_seconds "))
+    assert -30.5 < float(line.split()[1]) < -29.5

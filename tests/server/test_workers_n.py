@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import httpx2
 import pytest
 
 from jobpass.cli import exits
+from support.certificates import Certified, certify
 from support.postgres import free_port, run_sql, some_database
 
 PASSWORD = "correct-horse-battery-staple"
@@ -135,12 +137,12 @@ def answered(metrics_port: int) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def client_of_each(fleet: Fleet, ports: list[int]) -> list[httpx2.Client]:
+def client_of_each(fleet: Fleet, ports: list[int], trust: ssl.SSLContext | None = None) -> list[httpx2.Client]:
     """For each process a client whose one connection leads to it."""
     found: dict[int, httpx2.Client] = {}
     for _ in range(64):
         before = [answered(port) for port in ports]
-        client = httpx2.Client(base_url=fleet.url, trust_env=False)
+        client = httpx2.Client(base_url=fleet.url, trust_env=False, verify=trust or True)
         assert client.get("/health").status_code == 200
         (which,) = [n for n, port in enumerate(ports) if answered(port) > before[n]]
         if which in found:
@@ -189,6 +191,64 @@ def test_connections_are_shared_out_evenly(start: Start) -> None:
     shares = [answered(port + n) - before[n] for n in range(2)]
     assert sum(shares) == 200
     assert min(shares) > 50, shares  # by chance once in 10^12
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Certified:
+    return certify(tmp_path)
+
+
+def serve_tls(start: Start, certified: Certified) -> tuple[Fleet, list[int]]:
+    """Two processes that speak TLS, and the ports of their metrics."""
+    port = free_ports()
+    files = ("--certfile", str(certified.certfile), "--keyfile", str(certified.keyfile))
+    return start("--workers", "2", "--metrics-port", str(port), *files), [port, port + 1]
+
+
+def test_over_tls_each_answers_and_says_nothing_in_the_clear(start: Start, certified: Certified) -> None:
+    fleet, ports = serve_tls(start, certified)
+    assert fleet.url == f"https://127.0.0.1:{fleet.port}"
+    trust = ssl.create_default_context(cafile=certified.certfile)
+    here, there = client_of_each(fleet, ports, trust)
+    with contextlib.closing(here), contextlib.closing(there):
+        head = bearer(here)
+        assert there.get("/api/me", headers=head).json()["email"] == LOGIN["email"]
+        assert there.post("/api/logout", headers=head).status_code == 200
+        assert here.get("/api/me", headers=bearer(there)).status_code == 200
+    with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx2.get(f"{fleet.url}/health", trust_env=False, verify=ssl.create_default_context())
+    with socket.create_connection(("127.0.0.1", fleet.port), timeout=10) as connection:
+        connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert b"HTTP" not in connection.recv(64)
+    assert fleet.stop() == 0
+
+
+def test_a_client_over_tls_reaches_both_with_what_it_knows_of_one(start: Start, certified: Certified) -> None:
+    """A session that one process began means nothing to the other, which begins another one, and nobody notices."""
+    fleet, ports = serve_tls(start, certified)
+    trust = ssl.create_default_context(cafile=certified.certfile)
+    before = [answered(port) for port in ports]
+    session, reused = None, 0
+    for _ in range(40):
+        plain = socket.create_connection(("127.0.0.1", fleet.port), timeout=10)
+        with trust.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as connection:
+            connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            assert connection.recv(64).startswith(b"HTTP/1.1 200")
+            session, reused = connection.session, reused + connection.session_reused
+    shares = [answered(port) - before[n] for n, port in enumerate(ports)]
+    assert sum(shares) == 40
+    assert min(shares) > 0, shares  # by chance once in 10^11
+    assert 0 < reused < 40
+
+
+def test_a_certificate_that_cannot_be_used_keeps_all_from_starting(
+    environ: dict[str, str], certified: Certified
+) -> None:
+    certified.keyfile.write_text("no key")
+    done = command(environ, "serve", "--workers", "2", "--certfile", certified.certfile, "--keyfile", certified.keyfile)
+    assert (done.returncode, done.stdout) == (exits.SETUP, "")
+    assert done.stderr.count("The certificate cannot be used") == 1
 
 
 def test_one_that_is_killed_comes_back_and_the_other_answers_meanwhile(start: Start) -> None:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from jobpass.errors import SchemaTooNew, SetupError, StoreUnavailable
 from jobpass.stores.postgres import PostgresStore, finish_migration
@@ -22,6 +16,7 @@ from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.queries import MIGRATIONS, QUERIES, Migration
 from jobpass.stores.postgres.schema import migrate
 from jobpass.urls import MASK, has_password, masked
+from support.certificates import certify
 from support.postgres import NAMED, SEALED, NoServer, Server, some_database, sql
 
 NEXT = Migration(
@@ -211,29 +206,6 @@ async def test_a_url_that_names_no_database_is_refused(url):
     assert refused.value.__cause__ is None
 
 
-def _certify(folder):
-    """A new key and its certificate for the loopback, by its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]), datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "server.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    (folder / "server.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.key").chmod(0o600)
-    return folder / "server.key", folder / "server.crt"
-
-
 def _server(**more):
     try:
         return Server(**more)
@@ -253,7 +225,7 @@ def sealed():
 def secured():
     """The same, which speaks TLS; not every build can."""
     made = _server(tls=True)
-    key, certificate = _certify(made.folder)
+    certificate, key = certify(made.folder)
     status = made.data.stat()
     os.chown(key, status.st_uid, status.st_gid)
     made.stop()
@@ -287,14 +259,14 @@ async def test_a_wrong_password_is_told_and_shown_nowhere(sealed, caplog):
 
 
 async def test_tls_is_used_and_its_certificate_checked(secured, tmp_path):
-    url = _sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=secured.folder / "server.crt")
+    url = _sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=secured.folder / "cert.pem")
     store = await PostgresStore.open(url)
     connection = await store._lanes[0].enter()
     row = await connection.fetchrow("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     assert row[0]
     assert row[1].startswith("TLSv1.")
     await store.close()
-    _, other = _certify(tmp_path)
+    other, _ = certify(tmp_path)
     with pytest.raises(StoreUnavailable):
         await PostgresStore.open(_sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=other))
 

@@ -240,6 +240,10 @@ class Authority:
                 await self.workers.tend()
                 await self.blobs.sweep()
 
+    def clock_offset(self) -> float | None:
+        """How many seconds this process's clock is ahead of the store's; None if it is the same or not known."""
+        return self._store.clock_offset()
+
     def verify(self) -> AsyncIterator[Checked]:
         """Check the history of every job; for who holds the installation, not for bearers."""
         return verify_all(self._store, self._keyring.chain_key)

@@ -1,7 +1,8 @@
 """Requests to an application in this process.
 
 It has a thread of its own, the *keeper*, with an event loop. What a request needs is done there; but an event, whose
-speed counts, is worked on by the thread that sends it, as far as that goes without waiting: nearly always to its end.
+speed counts, is worked on by the thread that sends it, as far as that goes without waiting: nearly always to its end,
+unless the application has to wait for a database.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class InProcess:
     """Runs what ``lifespan`` opens: entered when this is made, left on ``close``.
 
     ``lifespan`` makes an asynchronous context manager that gives the application; what it raises on entering, the
-    constructor raises. ``loop_factory`` makes another event loop than asyncio's own. May be shared by threads.
+    constructor raises. ``loop_factory`` makes another event loop than asyncio's own. With ``waits`` the keeper does
+    all: what waits for a database needs a task, which the step of another thread is not. May be shared by threads.
 
     Who holds the *helm* is the only one who runs the loop or anything that belongs to it. A thread with an event takes
     it if it is free. Everything else is counted and left to the keeper, who gets the helm from whoever lets it go. A
@@ -50,7 +52,9 @@ class InProcess:
         lifespan: Callable[[], AbstractAsyncContextManager[App]],
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+        waits: bool = False,
     ) -> None:
+        self._waits = waits
         self._helm = threading.Lock()
         self._called = threading.Lock()  # free once the keeper was called; the helm is the keeper's from then on
         self._called.acquire()
@@ -77,7 +81,7 @@ class InProcess:
         call = Call(request)
         started = time.monotonic()
         with Undisturbed():
-            if not self._begin(call.run(self._app), here=request.path.endswith(EVENTS)):
+            if not self._begin(call.run(self._app), here=not self._waits and request.path.endswith(EVENTS)):
                 return Lost("no connection", sent=False)
         limit = min(request.timeout_seconds, threading.TIMEOUT_MAX)
         if not call.done.acquire(timeout=max(0.0, started + limit - time.monotonic())):

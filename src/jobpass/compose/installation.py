@@ -165,7 +165,7 @@ async def open_database(
     database: Where, keyring: Keyring, lifecycles: Lifecycles, settings: Settings, clock: Clock | None = None
 ) -> AsyncIterator[Installation]:
     """An installation by its parts."""
-    store = await open_store(database)
+    store = await open_store(database, clock)
     passwords = Passwords(settings.password_slots or os.cpu_count() or 1)
     authority = join(store, keyring, lifecycles, passwords, settings, clock)
     try:

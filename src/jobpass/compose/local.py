@@ -73,7 +73,9 @@ def open(  # noqa: A001
     if folder.name == DATABASE:
         folder = folder.parent
     if entrance is None:
-        return _client_of(_channel(lambda: _app_of(folder, environ)), token, _public_url(folder, environ))
+        settings = _settings_of(folder, environ)
+        channel = _channel(lambda: _app_of(folder, environ), waits=settings.store is not None)
+        return _client_of(channel, token, settings.public_url)
     return _with_secret(folder, entrance, token, environ)
 
 
@@ -86,12 +88,12 @@ def _entrance(secret: str | None, account: str | None, admin_key: str | None) ->
     return None
 
 
-def _channel(lifespan: Callable[[], AbstractAsyncContextManager[App]]) -> InProcess:
+def _channel(lifespan: Callable[[], AbstractAsyncContextManager[App]], *, waits: bool = False) -> InProcess:
     import uvloop
 
     from jobpass.client.inprocess import InProcess
 
-    return InProcess(lifespan, loop_factory=uvloop.new_event_loop)
+    return InProcess(lifespan, loop_factory=uvloop.new_event_loop, waits=waits)
 
 
 def _client_of(channel: InProcess, token: Bearer, public_url: str | None = None) -> Client:
@@ -100,8 +102,8 @@ def _client_of(channel: InProcess, token: Bearer, public_url: str | None = None)
     return Client(_HERE, token, channel=channel, public_url=public_url)
 
 
-def _public_url(folder: Path, environ: Mapping[str, str] | None) -> str | None:
-    return load(environment() if environ is None else environ, data=folder).settings.public_url
+def _settings_of(folder: Path, environ: Mapping[str, str] | None) -> Settings:
+    return load(environment() if environ is None else environ, data=folder).settings
 
 
 def _in_memory() -> Client:
@@ -124,8 +126,8 @@ def _with_secret(folder: Path, entrance: Entrance, token: str | None, environ: M
 
     channel = _channel(lifespan)
     if not sessions:
-        return _client_of(channel, token, _public_url(folder, environ))
-    return _client_of(channel, lambda: sessions[0].token(channel.run), _public_url(folder, environ))
+        return _client_of(channel, token, _settings_of(folder, environ).public_url)
+    return _client_of(channel, lambda: sessions[0].token(channel.run), _settings_of(folder, environ).public_url)
 
 
 @asynccontextmanager

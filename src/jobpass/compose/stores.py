@@ -9,6 +9,7 @@ from jobpass.compose.folder import DATABASE, is_initialised
 from jobpass.errors import KeyringError, SetupError
 
 if TYPE_CHECKING:
+    from jobpass.clock import Clock
     from jobpass.ports import Store
     from jobpass.settings import Settings
     from jobpass.tokens.keyring import Keyring
@@ -22,8 +23,11 @@ def place_of(folder: Path, settings: Settings) -> Where:
     return folder / DATABASE if settings.store is None else settings.store
 
 
-async def open_store(where: Where) -> Store:
-    """The store, made or migrated if need be; raises as its ``open``, ``SetupError`` without the driver."""
+async def open_store(where: Where, clock: Clock | None = None) -> Store:
+    """The store, made or migrated if need be; raises as its ``open``, ``SetupError`` without the driver.
+
+    A database compares its clock with ``clock``, the machine's unless told.
+    """
     if isinstance(where, Path):
         from jobpass.stores.sqlite import SqliteStore
 
@@ -34,7 +38,7 @@ async def open_store(where: Where) -> Store:
         if (error.name or "").partition(".")[0] != "asyncpg":
             raise
         raise SetupError("PostgreSQL needs a driver that is not there: pip install 'jobpass[postgres]'.") from None
-    return await PostgresStore.open(where)
+    return await PostgresStore.open(where, clock)
 
 
 async def is_fresh(store: Store) -> bool:

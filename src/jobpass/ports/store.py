@@ -43,6 +43,10 @@ class Store(
         context ends, or the process dies, nobody else is told so. Does not wait. Always, where there is one server."""
         ...
 
+    def clock_offset(self) -> float | None:
+        """How many seconds this process's clock is ahead of the store's; None if it is the same or not known."""
+        ...
+
     async def close(self) -> None:
         """Answer what was accepted, then let go of everything; further calls raise ``StoreUnavailable``."""
         ...

@@ -92,6 +92,7 @@ class App:
 
     def tick(self, *, stopping: bool = False) -> None:
         """A chore for once a second: end what reads its body too slowly, and what waits once the server stops."""
+        self.counters.clock_offset_seconds = self.authority.clock_offset()
         if stopping:
             self.authority.signals.end()
         self._deadlines.tick(STOPPING_SECONDS if stopping else READ_SECONDS)

@@ -23,6 +23,8 @@ class Counters:
         self.events: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
         self.chore_failures = 0
+        self.clock_offset_seconds: float | None = None
+        """How far the process's clock is ahead of the store's, if they are two."""
 
     def answered(self, method: str, template: str, status: int, seconds: float) -> None:
         """A request got its answer; ``template`` is empty if no route fitted."""

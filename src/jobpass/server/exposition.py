@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from jobpass.server.counters import BOUNDS_SECONDS
 
@@ -45,6 +45,12 @@ class _Families:
         failures = CounterMetricFamily("jobpass_chore_failures", "Periodic duties that failed.")
         failures.add_metric((), counters.chore_failures)
         yield failures
+        if counters.clock_offset_seconds is not None:
+            yield GaugeMetricFamily(
+                "jobpass_clock_offset_seconds",
+                "How far this node's clock is ahead of the database's.",
+                counters.clock_offset_seconds,
+            )
 
 
 def _requests(requests: Mapping[tuple[str, str, int], list[float]]) -> Iterator[Metric]:

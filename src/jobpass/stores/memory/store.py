@@ -185,6 +185,10 @@ class MemoryStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         self._check_open()
         yield True
 
+    def clock_offset(self) -> float | None:
+        """As ``ports.Store``; there is one clock."""
+        return None
+
     async def close(self) -> None:
         """As ``ports.Store``."""
         self._closed = True

@@ -12,8 +12,8 @@ moves on in its own transaction: see ``lane.py``. So nothing is written twice, a
 long as the database keeps what it committed (for a fail-over: a synchronous standby).
 
 Another connection follows the other nodes (``watch.py``): it reads the epoch four times a second, by which sessions
-answered from memory end everywhere within a second (``sessions.py``), hears which jobs they changed, and holds names. A
-pool of connections reads; jobs are always read from the database.
+answered from memory end everywhere within a second (``sessions.py``), and compares the clocks (``offset.py``); it hears
+which jobs they changed, and holds names. A pool of connections reads; jobs are always read from the database.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from functools import partial
 from typing import Any, Final, Self
 from zlib import crc32
 
+from jobpass.clock import Clock, SystemClock
 from jobpass.ports import Judge, Tell
 from jobpass.records import Change, Details, Event, Job, Linked, Page, Pipeline, Replayed
 from jobpass.stores.listing import JOB_FILTERS, chosen, page, read_cursor
@@ -40,6 +41,7 @@ from jobpass.stores.postgres.imports import Imports
 from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.links import linked_filters
 from jobpass.stores.postgres.making import directory
+from jobpass.stores.postgres.offset import Offset
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.platforms import Platforms
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
@@ -60,21 +62,23 @@ LANE_SECONDS: Final = 60.0
 class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Imports, Files, Works):
     """All of ``ports.Store``: here the jobs, and the upkeep. Belongs to the event loop that it was opened in."""
 
-    def __init__(self, pool: Any, lanes: list[Lane], watch: Watch, sessions: SessionCache) -> None:
+    def __init__(self, pool: Any, lanes: list[Lane], watch: Watch, sessions: SessionCache, offset: Offset) -> None:
         super().__init__(pool, [Writer(lane, self._told) for lane in lanes], sessions)
         self._lanes = lanes
         self._watch = watch
+        self._offset = offset
         self._tended_at = time.monotonic()
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, clock: Clock | None = None) -> Self:
         """Open the database of a URL (``place.py``); its schema is made, or brought up to date, if need be.
 
+        ``clock`` is compared with the database's, the machine's unless told.
         Waits ``BUSY_SECONDS`` for a database that is away. Raises ``SetupError`` for a URL or a schema that cannot be
         used, ``SchemaTooNew``, ``StoreUnavailable``; none shows a password.
         """
-        connector, sessions = Connector(read_place(url)), SessionCache()
-        watch = Watch(connector, sessions)
+        connector, sessions, offset = Connector(read_place(url)), SessionCache(), Offset(clock or SystemClock())
+        watch = Watch(connector, sessions, offset)
 
         async def begin() -> Any:
             await migrate(connector)
@@ -86,9 +90,8 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
                 raise
 
         pool = await persist(begin, lambda error: unavailable(error, "be opened"))
-        return cls(
-            pool, [Lane(connector, secrets.token_hex(16)) for _ in range(connector.place.lanes)], watch, sessions
-        )
+        lanes = [Lane(connector, secrets.token_hex(16)) for _ in range(connector.place.lanes)]
+        return cls(pool, lanes, watch, sessions, offset)
 
     async def apply(
         self, uuid: str, judge: Judge, key: str | None = None, *, apart: Job | None = None
@@ -210,6 +213,10 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
             names = [lane.name for lane in self._lanes]
             for batch, name in zip(self._batches, names, strict=True):
                 await batch.submit(Statement(partial(_tend, name, names)))
+
+    def clock_offset(self) -> float | None:
+        """As ``ports.Store``, at most a second old."""
+        return self._offset.seconds
 
     async def close(self) -> None:
         """As ``ports.Store``."""

@@ -1,4 +1,4 @@
-"""What one connection of a node follows: the epoch, what other nodes changed, and the names that this node holds."""
+"""What one connection of a node follows: epoch and clock, what other nodes changed, the names that this node holds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jobpass.errors import StoreUnavailable
 from jobpass.ports import Tell
 from jobpass.stores.postgres.database import PAUSE_SECONDS, Connector, open_connection
 from jobpass.stores.postgres.failures import FAILURES, unavailable
+from jobpass.stores.postgres.offset import Offset
 from jobpass.stores.postgres.queries import QUERIES
 from jobpass.stores.postgres.schema import number_of
 from jobpass.stores.postgres.sessions import SessionCache
@@ -36,9 +37,10 @@ log = logging.getLogger("jobpass.store")
 class Watch:
     """The connection, made anew whenever it is lost; while there is none nothing is fresh and nothing can be held."""
 
-    def __init__(self, connector: Connector, sessions: SessionCache) -> None:
+    def __init__(self, connector: Connector, sessions: SessionCache, offset: Offset) -> None:
         self._connector = connector
         self._sessions = sessions
+        self._offset = offset
         self._channel = f"jobpass_{connector.place.schema}"
         self._connection: Any = None
         self._pid = 0
@@ -125,8 +127,10 @@ class Watch:
     async def _read_epoch(self) -> None:
         asked_at = time.monotonic()
         async with self._turn:
+            sent_at = self._offset.now()
             row = await self._connection.fetchrow(QUERIES["epoch"].sql)
         self._sessions.note_epoch(row[0], asked_at)
+        self._offset.note(sent_at, row[1])
 
     async def _connect(self) -> None:
         connection = await open_connection(self._connector, ANSWER_SECONDS, **_SETTINGS)
@@ -145,6 +149,7 @@ class Watch:
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self._offset.seconds = None
         if connection is not None:
             connection.terminate()
 

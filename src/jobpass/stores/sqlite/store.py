@@ -246,6 +246,10 @@ class SqliteStore(Accounts, Credentials, AdminKeys, Platforms, AuditChains, Webh
         finally:
             stop.set()  # a cancelled caller does not wait, and the thread ends soon
 
+    def clock_offset(self) -> float | None:
+        """As ``ports.Store``; there is one clock."""
+        return None
+
     async def close(self) -> None:
         """As ``ports.Store``."""
         if self._closed:
