@@ -346,12 +346,12 @@ async def test_what_changes_between_a_look_and_a_write_is_seen_by_the_judge(yard
     job = await yard.submit()
     leased, holder = await yard.taken()
     report = judges.report(holder, job.uuid, "e", at, Report("fail", {}, {}))
-    for judge in (report, judges.loss("e", at), judges.cancellation(yard.ann, job.uuid, "e", at)):
+    for judge in (report, judges.loss("e", at, at), judges.cancellation(yard.ann, job.uuid, "e", at)):
         with pytest.raises(UnknownJob):
             judge(None, None)
     plain = replace(leased.job, work=None)
     with pytest.raises(UnknownJob):
-        judges.loss("e", at)(plain, None)
+        judges.loss("e", at, at)(plain, None)
     with pytest.raises(UnknownJob):
         judges.cancellation(yard.ann, job.uuid, "e", at)(plain, None)
     event = Submission("e", "create", b"null", at, None)
@@ -368,7 +368,7 @@ async def test_only_a_lease_that_has_ended_is_lost(yard: Yard) -> None:
     held = (await yard.taken())[0].job
     until = work_of(held).leased_until
     assert until is not None
-    lost = judges.loss("e", until)(held, None)
+    lost = judges.loss("e", until, until)(held, None)
     assert lost.after is not None
     assert lost.after.state == "waiting"
     for moved in (
@@ -377,7 +377,7 @@ async def test_only_a_lease_that_has_ended_is_lost(yard: Yard) -> None:
         replace(held, work=replace(work_of(held), leased_until=None)),
         replace(held, work=replace(work_of(held), leased_until=until + timedelta(seconds=1))),
     ):
-        assert judges.loss("e", until)(moved, None) == Change(moved, moved, None)
+        assert judges.loss("e", until, until)(moved, None) == Change(moved, moved, None)
 
 
 async def test_a_lease_ends_with_the_time_of_its_key_and_with_its_owner(yard: Yard) -> None:

@@ -158,13 +158,14 @@ class WorkJudges:
 
         return judge
 
-    def loss(self, event_uuid: str, at: datetime) -> Judge:
+    def loss(self, event_uuid: str, at: datetime, due: datetime) -> Judge:
         """The judge of a lease that nobody renewed: the job waits again, or has failed after the last attempt; one that
-        was to be canceled is. Nothing changes if the lease was renewed, or the job has ended, meanwhile."""
+        was to be canceled is. Nothing changes if the lease was renewed, or the job has ended, meanwhile. ``due`` is the
+        time by the clock that leases end by."""
 
         def judge(job: Job | None, _prior: Event | None) -> Change:
             job, work = _standing(job)
-            if job.state not in HELD or work.leased_until is None or work.leased_until > at:
+            if job.state not in HELD or work.leased_until is None or work.leased_until > due:
                 return Change(job, job, None)
             sets: dict[str, Any]
             data: dict[str, Any] = {"reason": WORKER_LOST, "worker": work.worker, "attempt": work.attempts}

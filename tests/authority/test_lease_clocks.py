@@ -1,0 +1,59 @@
+"""Leases between nodes whose clocks differ: they end by the database's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from jobpass.stores.postgres import PostgresStore
+from support.clocks import Shifted
+from support.compute import Yard, make_yard, work_of
+from support.house import House, make_house
+from support.postgres import EMPTY, sql
+
+
+async def _node(url: str, seconds: float, like: House | None = None) -> House:
+    """A node whose clock is so many seconds ahead, once it knows of that."""
+    clock: Any = Shifted(seconds)
+    store: Any = await PostgresStore.open(url, clock)
+    for _ in range(1000):
+        if store.clock_offset() is not None:
+            break
+        await asyncio.sleep(0.01)
+    assert store.clock_offset() == pytest.approx(seconds, abs=1)
+    return make_house(clock, store=store, keyring=None if like is None else like.keyring)
+
+
+@pytest.fixture
+async def right(postgres_url: str) -> AsyncIterator[Yard]:
+    await sql(postgres_url, EMPTY)
+    house = await _node(postgres_url, 0)
+    yield await make_yard(house)
+    await house.authority.close()
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+async def test_a_node_with_a_wrong_clock_takes_no_living_worker_s_job(
+    right: Yard, postgres_url: str, seconds: float
+) -> None:
+    wrong = await _node(postgres_url, seconds, right.house)
+    try:
+        job = await right.submit()
+        leased, holder = await right.taken()
+        for _ in range(3):
+            await wrong.authority.workers.tend()
+            told = await right.house.authority.workers.progress(holder, job.uuid, 0.5, None, None)
+        assert (told.state, work_of(told).attempts, work_of(told).worker) == ("running", 1, "w1")
+        credentials = wrong.authority.credentials
+        there = await credentials.identify(credentials.verify(leased.token))
+        await wrong.authority.workers.progress(there, job.uuid, 0.6, None, None)
+        await right.house.authority.workers.tend()
+        await right.complete(holder, job.uuid)
+    finally:
+        await wrong.authority.close()
+    found = await right.house.store.find_job(job.uuid)
+    assert found is not None
+    assert (found.state, work_of(found).attempts) == ("completed", 1)
