@@ -85,7 +85,7 @@ class Blobs:
         while chunk is not None:
             yield chunk
             place, size = place + 1, size + len(chunk)
-            chunk = await self._store.read_blob(blob.number, place)
+            chunk = await self._store.read_blob(blob.number, place) if size < blob.size else None
         if size != blob.size:  # deleted meanwhile: whoever reads must not take it for all
             raise UnknownJob("")
 

@@ -15,13 +15,13 @@ import msgspec
 from jobpass.errors import Denied, Error, InvalidToken, LoginFailed, StoreUnavailable, TooMany, UnknownJob
 from jobpass.server.bearer import identify
 from jobpass.server.body import ClientGone
-from jobpass.server.call import Call, Headers, Receive, Scope, Send, Streamed, WorkLimits
+from jobpass.server.call import JSON, Call, Headers, Receive, Scope, Send, Streamed, WorkLimits
 from jobpass.server.counters import Counters
 from jobpass.server.deadlines import READ_SECONDS, STOPPING_SECONDS, Deadlines
 from jobpass.server.query import parse_query
 from jobpass.server.route import Router
 from jobpass.server.routes import routes
-from jobpass.server.streaming import send_streamed
+from jobpass.server.streaming import gathered, send_streamed
 from jobpass.wire.problems import INTERNAL, scrub, to_problem
 
 if TYPE_CHECKING:
@@ -168,7 +168,9 @@ class App:
             known = None if route.ticket or route.contract else route.query
             call.query = parse_query(query, known, route.repeated)
         answer = await route.handler(call)
-        return answer if isinstance(answer, Streamed) else _encode(answer)
+        if not isinstance(answer, Streamed):
+            return _encode(answer)
+        return await gathered(answer) if answer.media_type == JSON else answer
 
     def _request_id(self, call: Call) -> str:
         """The caller's own if it is one that can be shown, else the next of this instance."""

@@ -18,12 +18,34 @@ from jobpass.server.call import Streamed
 if TYPE_CHECKING:
     from jobpass.server.call import Call, Receive, Send
 
+WHOLE_BYTES: Final = 64 * 1024
+"""A JSON answer of no more than this is sent at once: each piece costs both sides a system call and a turn of the loop."""
 GONE: Final = "client_gone"
 """The reason in the log for an answer that nobody waited for."""
 
 log = logging.getLogger("jobpass.server")
 _encode = msgspec.json.Encoder().encode
 _control = re.compile(rb"[\x00-\x1f]")
+
+
+async def gathered(answer: Streamed) -> bytes | Streamed:
+    """The whole of a short answer; a longer one as it came, with what was taken from it before the rest."""
+    taken, size = [], 0
+    async for piece in answer.pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size > WHOLE_BYTES:
+            return Streamed(_again(taken, answer.pieces), answer.media_type)
+    return b"".join(taken)
+
+
+async def _again(taken: list[bytes], rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        yield b"".join(taken)
+        async for piece in rest:
+            yield piece
+    finally:
+        await rest.aclose()
 
 
 async def send_streamed(receive: Receive, send: Send, method: str, call: Call, answer: Streamed) -> str:
