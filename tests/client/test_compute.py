@@ -102,6 +102,22 @@ def test_a_job_that_is_canceled_fails_or_is_given_back(yard: Yard) -> None:
     assert yard.author.compute_data(other).payload == {"command": "x"}
 
 
+def test_results_are_told_and_the_next_job_taken_at_once(yard: Yard) -> None:
+    ids = [yard.submit() for _ in range(2)]
+    job = yard.lease()
+    for bad in (b"", b"{", b'{}},"worker_id":"w2"', b"[]"):
+        with pytest.raises(InvalidInput):
+            yard.worker.complete_and_next(job, bad, "w1", [yard.platform])
+    following = yard.worker.complete_and_next(job, RESULT, "w1", [yard.platform], results_type="probs", shots=5)
+    assert following.job_id == ids[1]
+    result = yard.author.compute_result(ids[0])
+    assert (result.results, result.results_type, result.shots) == (RESULT.decode(), "probs", 5)
+    with pytest.raises(IllegalTransition):
+        yard.worker.complete_and_next(job, RESULT, "w1", [yard.platform])
+    assert yard.worker.complete_and_next(following, RESULT, "w1", [yard.platform]) is None
+    assert [yard.author.compute_status(one).status for one in ids] == ["completed"] * 2
+
+
 def test_lists_go_through_every_page(yard: Yard) -> None:
     ids = [yard.submit(group=yard.platform) for _ in range(3)]
     found = [job.job_id for job in yard.author.iter_compute_jobs(platform=yard.platform, limit=2)]

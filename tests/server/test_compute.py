@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobpass.server.call import WorkLimits
-from support.asgi import JSON
+from support.asgi import JSON, Answer
 from support.site import Site
 from support.yard import JOB, PAYLOAD, PLATFORM, RESULT, Yard, events_of, make_yard
 
@@ -278,6 +278,44 @@ async def test_the_next_job_is_waited_for_and_only_as_long_as_is_allowed(quick: 
         assert (await quick.post("/api/workers/jobs/next", quick.key, json=body)).status == 422
     other = {"worker_id": "w", "platforms": ["sim:other"]}
     assert (await quick.post("/api/workers/jobs/next", quick.key, json=other)).status == 403
+
+
+async def test_results_and_the_wish_for_another_job_come_in_one_request(quick: Yard) -> None:
+    ids = [await quick.submit() for _ in range(2)]
+    first = await quick.lease()
+    wish = {"worker_id": "w1", "platforms": [PLATFORM]}
+
+    async def both(job: Any, bearer: str | None = None, **changed: Any) -> Answer:
+        done = {"job_id": job["job_id"], "token": job["token"], "results": {"n": 1}, "shots": 7} | changed
+        return await quick.post("/api/workers/jobs/next", bearer or quick.key, json=wish | {"completed": done})
+
+    for changed, status in (
+        ({"results": []}, 422), ({"results": {"job_context": {}}}, 422), ({"results_type": "a b"}, 422),
+        ({"results_type": "a\n"}, 422), ({"shots": -1}, 422), ({"more": 1}, 422), ({"job_id": NOBODYS}, 404),
+        ({"job_id": "x"}, 404), ({"token": quick.key}, 401), ({"token": quick.token}, 401), ({"token": "x"}, 401),
+        ({"results": {"a": "x" * 2_000_000}}, 413),
+    ):  # fmt: skip
+        assert (await both(first, **changed)).status == status, changed
+    assert (await both(first, first["token"])).status == 401
+    assert [(await quick.status(one))["status"] for one in ids] == ["running", "waiting"]  # nothing was given away
+    answer = await both(first, results_type="probs")
+    second = answer.json()["job"]
+    assert (answer.status, second["job_id"], second["payload"]) == (200, ids[1], PAYLOAD)
+    assert (await quick.get(f"/api/job/result/{ids[0]}")).json()["results"] == '{"n": 1}'
+    again = await both(first)
+    assert (again.status, again.code) == (409, "illegal_transition")
+    assert (await both(second)).json() == {"job": None}
+    assert [(await quick.status(one))["status"] for one in ids] == ["completed"] * 2
+
+
+async def test_results_are_taken_also_if_no_other_job_may_be_had(quick: Yard) -> None:
+    job_id = await quick.submit()
+    job = await quick.lease()
+    done = {"job_id": job_id, "token": job["token"], "results": {"n": 1}}
+    wish = {"worker_id": "w1", "platforms": ["sim:other"], "completed": done}
+    answer = await quick.post("/api/workers/jobs/next", quick.key, json=wish)
+    assert (answer.status, answer.json()) == (200, {"job": None})
+    assert (await quick.status(job_id))["status"] == "completed"
 
 
 async def test_status_is_held_until_the_end_so_that_a_client_need_not_ask_again(quick: Yard) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from jobpass.errors import Conflict
@@ -163,6 +164,29 @@ def test_a_second_sigterm_gives_the_job_back_at_once(cloud: Cloud) -> None:
         assert cloud.ann.compute_status(job).status == "waiting"
         assert names(cloud, job)[-1] == "requeue"
         cloud.ann.cancel_compute(job)
+
+
+def reports(cloud: Cloud) -> dict[str, int]:
+    """How often each route of workers' jobs was answered with 200."""
+    headers = {"authorization": f"Bearer {cloud.operator.token}"}
+    found = {}
+    for line in httpx2.get(f"{cloud.url}/metrics", headers=headers).text.splitlines():
+        if line.startswith("jobpass_requests_total{") and "/api/workers/jobs" in line and 'status="200"' in line:
+            found[line.partition('route="')[2].partition('"')[0].rpartition("/")[2]] = int(float(line.split()[-1]))
+    return found
+
+
+def test_results_and_the_next_job_take_one_request_unless_the_results_are_large(cloud: Cloud) -> None:
+    before = reports(cloud)
+    small = [submit(cloud, {"n": n}) for n in range(5)]
+    large = submit(cloud, {"text": "x" * 100_000})
+    with cloud.worker(function="plain.echo") as worker:
+        assert {wait(cloud, job).status for job in (*small, large)} == {"completed"}
+        assert worker.stop() == 0
+    assert results(cloud, large)["payload"]["text"] == "x" * 100_000
+    after = reports(cloud)
+    assert after["complete"] - before.get("complete", 0) == 1
+    assert after["next"] - before["next"] in (6, 7)  # the last one waits in vain, or was not answered any more
 
 
 def test_slots_work_side_by_side_and_several_workers_share(cloud: Cloud) -> None:

@@ -171,6 +171,7 @@ class AsyncClient(BaseClient):
     platform_details = _call(Flow.platform_details)
     heartbeat = _call(Flow.heartbeat)
     next_job = _call(Flow.next_job)
+    complete_and_next = _call(Flow.complete_and_next)
     report_progress = _call(Flow.report_progress)
     complete_job = _call(Flow.complete_job)
     fail_job = _call(Flow.fail_job)

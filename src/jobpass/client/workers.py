@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from jobpass.client.asking import Asking, of_job, sendable, to_body, to_json
@@ -12,6 +13,7 @@ from jobpass.client.exchange import Operation
 from jobpass.errors import InvalidInput
 from jobpass.wire import paths
 from jobpass.wire.compute import (
+    CompletedJob,
     FailReport,
     Heartbeat,
     HeartbeatAnswer,
@@ -84,14 +86,34 @@ class Workers(Asking):
 
         Not tried again once it was sent: a job whose answer was lost comes back when its lease ends.
         """
-        if isinstance(platforms, str):
-            raise InvalidInput.at("json.platforms", "must be a list of texts")
-        body = to_body(NextRequest(worker_id, list(platforms), wait_seconds))
+        body = to_body(NextRequest(worker_id, _texts(platforms), wait_seconds))
         patience = self._timeout_seconds + wait_seconds
         answer = yield from self._ask(
             "POST", paths.WORKER_NEXT, NextJob, body=body, again="unsent", timeout_seconds=patience
         )
         return answer.job
+
+    def complete_and_next(
+        self,
+        job: Leased,
+        results: bytes,
+        worker_id: str,
+        platforms: Collection[str],
+        *,
+        results_type: str | None = None,
+        shots: int | None = None,
+    ) -> Operation[Leased | None]:
+        """``complete_job``, and at once ``next_job`` without a wait, in one request; for results that are small.
+
+        Whatever is raised says nothing of the results: ``complete_job`` then does. Not tried again once it was sent.
+        """
+        try:
+            msgspec.json.decode(results, type=Raw)
+        except msgspec.DecodeError:
+            raise InvalidInput.at("json.results", "must be the text of a JSON object") from None
+        done = CompletedJob(job.job_id, sendable(job.token), Raw(results), results_type, shots)
+        body = to_body(NextRequest(worker_id, _texts(platforms), completed=done))
+        return (yield from self._ask("POST", paths.WORKER_NEXT, NextJob, body=body, again="unsent")).job
 
     def report_progress(
         self,
@@ -155,3 +177,9 @@ class Workers(Asking):
                 shots=shots,
             )
         )
+
+
+def _texts(platforms: Collection[str]) -> list[str]:
+    if isinstance(platforms, str):
+        raise InvalidInput.at("json.platforms", "must be a list of texts")
+    return list(platforms)

@@ -23,11 +23,16 @@ async def identify(call: Call, kinds: tuple[Kind, ...]) -> Bearer:
     A token of none of these ``kinds`` is ``WrongKind``.
     What looks like an old token of an imported job is one only on that job's routes.
     """
-    credentials = call.authority.credentials
     call.text = bearer_text(call)
     if len(call.text) == OLD_TEXT_CHARS and (job := _job_of(call)) and OLD_TEXT.fullmatch(call.text):
         return await call.authority.legacy_tokens.identify(call.text, job, call.address)
-    verified = credentials.verify(call.text)
+    return await identify_text(call, call.text, kinds)
+
+
+async def identify_text(call: Call, text: str, kinds: tuple[Kind, ...]) -> Bearer:
+    """Whose token a text is that came with the request."""
+    credentials = call.authority.credentials
+    verified = credentials.verify(text)
     if verified.kind not in kinds:
         raise WrongKind(f"A token of kind {verified.kind} is none on this route.")
     return await credentials.identify(verified, call.address)

@@ -17,7 +17,7 @@ OF_JOB: Final[tuple[Kind, ...]] = ("login", "job", "document")
 
 
 def _worker(path: str, handler: Handler, does: str, answer: Any, **more: Any) -> Route:
-    members: dict[str, Any] = {"kinds": ("document",)} | more
+    members: dict[str, Any] = {"kinds": workers.LEASE_KINDS} | more
     return Route("POST", path, handler, does, answer, **members)
 
 
@@ -134,7 +134,7 @@ _WORKERS: Final = (
         wire.NextAnswer,
         kinds=("apikey",),
         body=wire.NextRequest,
-        refuses=(errors.UnknownPlatform, errors.TooMany),
+        refuses=(errors.UnknownPlatform, errors.TooMany, *_REPORTS),
     ),
     _worker(
         paths.WORKER_PROGRESS,

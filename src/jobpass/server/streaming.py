@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobpass.server.call import Call, Receive, Send
 
 WHOLE_BYTES: Final = 64 * 1024
-"""A JSON answer of no more than this is sent at once: each piece costs both sides a system call and a turn of the loop."""
+"""A shorter JSON answer is sent at once: each piece costs both sides a system call and a turn of the loop."""
 GONE: Final = "client_gone"
 """The reason in the log for an answer that nobody waited for."""
 

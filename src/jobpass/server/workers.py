@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import UNSET
 
-from jobpass.errors import InvalidInput, UnknownJob
+from jobpass.errors import Error, InvalidInput, UnknownJob
 from jobpass.ids import is_uuid
 from jobpass.server import present_work as present
+from jobpass.server.bearer import identify_text
 from jobpass.server.body import listened_to, read_body, read_told, streamed_body
 from jobpass.server.call import Call, Streamed
 from jobpass.server.query import integer
 from jobpass.server.streaming import spliced
 from jobpass.wire.compute import (
+    CompletedJob,
     FailReport,
     Heartbeat,
     HeartbeatAnswer,
@@ -27,7 +30,13 @@ from jobpass.wire.compute import (
 )
 from jobpass.wire.strict import decode
 
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from jobpass.tokens.token import Kind
+
 MAX_SHOTS: Final = 2**53
+LEASE_KINDS: Final[tuple[Kind, ...]] = ("document",)
 
 _heartbeat = msgspec.json.Decoder(Heartbeat)
 _next = msgspec.json.Decoder(NextRequest)
@@ -54,12 +63,30 @@ async def next_job(call: Call) -> NextAnswer | Streamed:
     asked = decode(await read_body(call), _next)
     workers = call.authority.workers
     platforms = tuple(dict.fromkeys(asked.platforms))
+    if asked.completed is not None:
+        await _complete(call, asked.completed)
     async with listened_to(call) as there:
-        leased = await workers.next(call.bearer, asked.worker_id, platforms, asked.wait_s, there)
+        try:
+            leased = await workers.next(call.bearer, asked.worker_id, platforms, asked.wait_s, there)
+        except Error:
+            if asked.completed is None:
+                raise
+            leased = None  # that was taken: whoever asks again, for a job alone, is told
     if leased is None:
         return NextAnswer(None)
     call.counters.accepted("lease")
     return spliced(present.leased(leased, workers.lease_seconds), "payload", leased.payload, within="job")
+
+
+async def _complete(call: Call, done: CompletedJob) -> None:
+    """The results which come along with the wish for another job."""
+    if not is_uuid(done.job_id):
+        raise UnknownJob(done.job_id[:64])
+    lease = await identify_text(call, done.token, LEASE_KINDS)
+    kind = _word(done.results_type, "json.completed.results_type")
+    most = call.limits.result_bytes
+    await call.authority.workers.complete(lease, done.job_id, _whole(done.results), most, kind, done.shots)
+    call.counters.accepted("complete")
 
 
 async def progress(call: Call) -> ReportAnswer:
@@ -125,10 +152,17 @@ def _uuid(call: Call) -> str:
     return call.id
 
 
+async def _whole(text: Raw) -> AsyncGenerator[bytes, None]:
+    yield bytes(text)
+
+
 def _results_type(call: Call) -> str | None:
-    kind = call.query.get("results_type")
+    return _word(call.query.get("results_type"), "query.results_type")
+
+
+def _word(kind: str | None, field: str) -> str | None:
     if kind is not None and _type.fullmatch(kind) is None:
-        raise InvalidInput.at("query.results_type", "must be a word of at most 64 characters")
+        raise InvalidInput.at(field, "must be a word of at most 64 characters")
     return kind
 
 

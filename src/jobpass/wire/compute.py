@@ -21,6 +21,7 @@ Duration = Annotated[int, Meta(ge=1, le=864_000)]
 Shots = Annotated[int, Meta(ge=0, le=2**53)]
 Worker = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
 Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Kind = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Sentence = Annotated[str, Meta(max_length=2000)]
 Status = Literal["waiting", "running", "suspended", "cancel_requested", "completed", "canceled", "error"]
 """The only words that a client knows."""
@@ -177,12 +178,29 @@ class HeartbeatAnswer(Struct, frozen=True):
     heartbeat_s: int
 
 
+class CompletedJob(Struct, frozen=True, forbid_unknown_fields=True):
+    """A job whose results come along with the wish for another one; ``token`` is that of its lease."""
+
+    job_id: str
+    token: str
+    results: Object
+    results_type: Kind | None = None
+    shots: Shots | None = None
+
+    def __repr__(self) -> str:
+        return f"CompletedJob(job_id={self.job_id!r}, token=…)"
+
+
 class NextRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """``POST /api/workers/jobs/next``: the next job for one of these platforms, waited for ``wait_s`` seconds."""
+    """``POST /api/workers/jobs/next``: the next job for one of these platforms, waited for ``wait_s`` seconds.
+
+    With ``completed`` that is taken first; only if it was is there an answer of 200.
+    """
 
     worker_id: Worker
     platforms: Annotated[list[PlatformName], Meta(min_length=1, max_length=64)]
     wait_s: Annotated[float, Meta(ge=0, le=WAIT_SECONDS)] = 0.0
+    completed: CompletedJob | None = None
 
 
 class LeasedJob(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,8 @@ LONGEST_SECONDS: Final = 864_000
 """A job that names no longest duration has this one."""
 REPORT_SECONDS: Final = 300.0
 """So long an outcome is told again to a server that cannot be reached; by then the lease has long ended."""
+TOGETHER_BYTES: Final = 64 * 1024
+"""Larger results have a request of their own, which takes them as they come."""
 PASSING: Final = (ServerUnavailable, StoreUnavailable, TooMany)
 """What may be over in a moment."""
 
@@ -96,26 +98,26 @@ class Loop:
                 seconds = PAUSE_SECONDS
 
     async def _slot(self) -> None:
+        job: Leased | None = None
         while not self._draining.is_set():
-            try:
-                job = await self._client.next_job(self._worker_id, [self._platform], wait_seconds=POLL_SECONDS)
-            except PASSING as error:
-                log.warning("no job could be asked for: %s", error.message)
-                await self._pause()
-                continue
-            if job is None:
-                continue
-            if self._draining.is_set():
-                await self._give_back(job, "the worker ends")
-                return
-            await self._see_through(job)
+            job = await (self._ask() if job is None else self._see_through(job))
+        if job is not None:
+            await self._give_back(job, "the worker ends")
+
+    async def _ask(self) -> Leased | None:
+        try:
+            return await self._client.next_job(self._worker_id, [self._platform], wait_seconds=POLL_SECONDS)
+        except PASSING as error:
+            log.warning("no job could be asked for: %s", error.message)
+            await self._pause()
+            return None
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._draining.wait(), PAUSE_SECONDS)
 
-    async def _see_through(self, job: Leased) -> None:
-        """Run a job and tell what became of it, unless it is somebody else's by then."""
+    async def _see_through(self, job: Leased) -> Leased | None:
+        """Run a job and tell what became of it, unless it is somebody else's by then; the next one if it came along."""
         log.info("job %s begins", job.job_id, extra={"attempt": job.attempt, "command": job.command})
         lease = Lease(self._client, job)
         self._leases.add(lease)
@@ -126,7 +128,7 @@ class Loop:
             log.error("job %s cannot be started: %s", job.job_id, error.message)
             await self._give_back(job, "the worker cannot start it")
             await self._pause()
-            return
+            return None
         try:
             outcome = await lease.keep(running)
         finally:
@@ -135,8 +137,32 @@ class Loop:
             log.warning("job %s is not this worker's any more: what it brought is thrown away", job.job_id)
         elif lease.abandoned and isinstance(outcome, Canceled):
             await self._give_back(job, "the worker was stopped")
+        elif isinstance(outcome, Completed):
+            return await self._complete(job, outcome)
         else:
             await self._tell(job, lambda: self._report(job, outcome))
+        return None
+
+    async def _complete(self, job: Leased, outcome: Completed) -> Leased | None:
+        """Tell the results, and take what waits next with the same request; if that fails, tell them alone."""
+        results = as_object(outcome.results)
+        if len(results) <= TOGETHER_BYTES and not self._draining.is_set():
+            try:
+                following = await self._client.complete_and_next(
+                    job,
+                    results,
+                    self._worker_id,
+                    [self._platform],
+                    results_type=outcome.results_type,
+                    shots=outcome.shots,
+                )
+            except Error as error:
+                log.info("job %s: its results are told again: %s", job.job_id, error.message)
+            else:
+                log.info("job %s ends", job.job_id)
+                return following
+        await self._tell(job, lambda: self._report(job, outcome))
+        return None
 
     async def _report(self, job: Leased, outcome: Outcome) -> object:
         if isinstance(outcome, Completed):
