@@ -38,6 +38,24 @@ def test_json_lines_have_what_was_given(stream: io.StringIO) -> None:
     assert line["timestamp"].endswith("Z")
 
 
+def test_json_lines_are_lines_whatever_is_given(stream: io.StringIO) -> None:
+    log.configure("json", "info", stream=stream)
+    logger = logging.getLogger("jobpass.server")
+    circle: list[object] = []
+    circle.append(circle)
+    for value in ({1}, object, "\ud800", float("nan"), {1: "a"}, b"\xff", "a\nb\u2028", 10**30, circle):
+        logger.info("a thing\n", extra={"value": value})
+    try:
+        raise ValueError("\udcff")
+    except ValueError:
+        logger.exception("failed", stack_info=True)
+    lines = [json.loads(line) for line in stream.getvalue().split("\n")[:-1]]
+    assert len(lines) == 10
+    assert (lines[0]["value"], lines[1]["value"], lines[0]["message"]) == ([1], "<class 'object'>", "a thing\n")
+    assert "ValueError" in lines[-1]["exception"]
+    assert "test_log.py" in lines[-1]["stack"]
+
+
 def test_text_lines_have_what_was_given(stream: io.StringIO) -> None:
     log.configure("text", "info", stream=stream)
     logging.getLogger("jobpass.server").warning("slow", extra={"request_id": "r-1"})
