@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct
 
 from jobpass.client.asking import Asking, of_job, sendable, to_body, to_json
 from jobpass.client.exchange import Operation
+from jobpass.client.narrow import texts
 from jobpass.errors import InvalidInput
 from jobpass.wire import paths
 from jobpass.wire.compute import (
@@ -86,7 +87,7 @@ class Workers(Asking):
 
         Not tried again once it was sent: a job whose answer was lost comes back when its lease ends.
         """
-        body = to_body(NextRequest(worker_id, _texts(platforms), wait_seconds))
+        body = to_body(NextRequest(worker_id, list(texts(platforms, "json.platforms")), wait_seconds))
         patience = self._timeout_seconds + wait_seconds
         answer = yield from self._ask(
             "POST", paths.WORKER_NEXT, NextJob, body=body, again="unsent", timeout_seconds=patience
@@ -112,7 +113,7 @@ class Workers(Asking):
         except msgspec.DecodeError:
             raise InvalidInput.at("json.results", "must be the text of a JSON object") from None
         done = CompletedJob(job.job_id, sendable(job.token), Raw(results), results_type, shots)
-        body = to_body(NextRequest(worker_id, _texts(platforms), completed=done))
+        body = to_body(NextRequest(worker_id, list(texts(platforms, "json.platforms")), completed=done))
         return (yield from self._ask("POST", paths.WORKER_NEXT, NextJob, body=body, again="unsent")).job
 
     def report_progress(
@@ -177,9 +178,3 @@ class Workers(Asking):
                 shots=shots,
             )
         )
-
-
-def _texts(platforms: Collection[str]) -> list[str]:
-    if isinstance(platforms, str):
-        raise InvalidInput.at("json.platforms", "must be a list of texts")
-    return list(platforms)
