@@ -189,6 +189,26 @@ def test_results_and_the_next_job_take_one_request_unless_the_results_are_large(
     assert after["next"] - before["next"] in (6, 7)  # the last one waits in vain, or was not answered any more
 
 
+def _starter(worker: Worker) -> int:
+    """The process in which the worker has jobs started."""
+    children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children").read_text().split()
+    (found,) = [pid for pid in children if b"jobpass.worker.warm" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return int(found)
+
+
+def test_a_job_that_ends_what_starts_jobs_each_time_has_failed_after_the_third(cloud: Cloud) -> None:
+    with cloud.worker(function="plain.steps") as worker:
+        job = submit(cloud, {"steps": 1000, "seconds": 0.3})
+        for number in range(1, 4):
+            eventually(lambda number=number: names(cloud, job).count("lease") == number)  # type: ignore[misc]
+            wait(cloud, job, "running")
+            eventually(lambda: "update" in names(cloud, job)[-1:])
+            os.kill(_starter(worker), signal.SIGKILL)
+        status = wait(cloud, job)
+        assert (status.status, status.failure_code) == ("error", "interrupted")
+        assert names(cloud, job).count("requeue") == 2
+
+
 def test_slots_work_side_by_side_and_several_workers_share(cloud: Cloud) -> None:
     with cloud.worker("--slots", "3", function="plain.steps"), cloud.worker(function="plain.steps"):
         started = time.monotonic()

@@ -40,6 +40,8 @@ REPORT_SECONDS: Final = 300.0
 """So long an outcome is told again to a server that cannot be reached; by then the lease has long ended."""
 TOGETHER_BYTES: Final = 64 * 1024
 """Larger results have a request of their own, which takes them as they come."""
+INTERRUPTED: Final = 3
+"""A job that was taken so often and interrupts this worker as well has failed: perhaps it is what ends the process."""
 PASSING: Final = (ServerUnavailable, StoreUnavailable, TooMany)
 """What may be over in a moment."""
 
@@ -174,7 +176,7 @@ class Loop:
             except (InvalidInput, TooLarge) as error:
                 return await self._client.fail_job(job, "result", f"The result is refused: {error.message}")
         if isinstance(outcome, Failed):
-            if outcome.failure_code == "interrupted":
+            if outcome.failure_code == "interrupted" and job.attempt < INTERRUPTED:
                 return await self._client.requeue_job(job, outcome.message)
             return await self._client.fail_job(job, outcome.failure_code, outcome.message)
         partial = None if outcome.results is None else as_object(outcome.results)
