@@ -10,7 +10,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # answered before anything else is imported: it must be quick
         from jobpass import __version__
 
-        sys.stdout.write(f"jobpass {__version__}\n")
+        try:
+            print(f"jobpass {__version__}", flush=True)  # noqa: T201
+        except OSError as error:
+            sys.exit(f"jobpass: {error.strerror}")
         return
     from jobpass.cli.main import run
 

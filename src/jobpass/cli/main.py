@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from jobpass.cli import exits, output
-from jobpass.errors import Error
+from jobpass.errors import Error, InvalidInput, SetupError
 from jobpass.log import scrub, scrub_crashes
 
 COMMANDS: Final = {
@@ -107,6 +108,7 @@ def main(
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
     scrub_crashes()
+    _fill_standard_streams()
     as_json = "--json" in arguments[: arguments.index("--")] if "--" in arguments else "--json" in arguments
     try:
         code = get_command(app)(arguments, prog_name="jobpass", standalone_mode=False)
@@ -123,14 +125,22 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.NO
     except OSError as failure:
-        output.note(f"jobpass: {failure.strerror or failure}{f': {failure.filename}' if failure.filename else ''}")
+        place = f": {os.fsdecode(failure.filename)}" if isinstance(failure.filename, str | bytes) else ""
+        output.error(SetupError(f"{failure.strerror or failure}{place}"), as_json=as_json)
         return exits.SETUP
     except typer.TyperException as failure:
-        return _usage(failure)
+        return _usage(failure, as_json=as_json)
     return code if isinstance(code, int) else exits.OK
 
 
-def _usage(failure: typer.TyperException) -> int:
+def _fill_standard_streams() -> None:
+    """Put the null device in the place of a stream that was closed, which else the next file would take."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _usage(failure: typer.TyperException, *, as_json: bool) -> int:
     """Say what is wrong with the command line, or show the help that was asked for by giving nothing."""
     if isinstance(failure, NoArgsIsHelpError):
         output.note(failure.format_message())
@@ -138,5 +148,6 @@ def _usage(failure: typer.TyperException) -> int:
     context = getattr(failure, "ctx", None)
     path = context.command_path if context is not None else "jobpass"
     # Somebody may have written a token as an argument, which need not be shown on top of that.
-    output.note(output.printable(f"{path}: {scrub(failure.format_message())} (see {path} --help)"))
+    message = f"{scrub(failure.format_message())} (see {path} --help)"
+    output.error(InvalidInput(message), as_json=as_json, command=path)
     return exits.USAGE

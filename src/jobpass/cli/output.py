@@ -119,23 +119,23 @@ def console() -> Console:
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
-def error(failure: Error, *, as_json: bool) -> None:
-    """The error on stderr: one line, or its object."""
+def error(failure: Error, *, as_json: bool, command: str = "jobpass") -> None:
+    """The error of a command on stderr: one line, or its object."""
     if as_json:
         body = {"error": failure.message, "detail": {"code": failure.code, **failure.detail}}
         note(json.dumps(body, default=str))
     else:
-        note(f"jobpass: {sentence(failure)}")
+        note(f"{command}: {sentence(failure)}")
 
 
 def sentence(failure: Error) -> str:
     """The error's message, with what its detail adds for a person."""
     parts = [failure.message]
     if isinstance(failure, InvalidInput):
-        fields_ = failure.detail.get("fields") or {}
-        named = [f"{field}: {', '.join(problems)}" for field, problems in fields_.items()]
-        parts += [text for text in named if text not in failure.message]
+        for field, problems in (failure.detail.get("fields") or {}).items():
+            if not all(problem in failure.message for problem in problems):
+                parts.append(f"{field}: {', '.join(problems)}")
     if isinstance(failure, IllegalTransition):
         parts.append(f"Legal now: {', '.join(failure.detail.get('legal') or ['nothing'])}.")
-    parts += [str(reason) for reason in failure.detail.get("reasons") or []]
-    return printable(" ".join(parts))
+    parts.append("; ".join(map(str, failure.detail.get("reasons") or [])))
+    return printable(" ".join(filter(None, parts)))
