@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jobpass.cli import private, saved
-from jobpass.errors import SetupError
+from jobpass.errors import InvalidInput, InvalidToken, MissingToken, ServerUnavailable, SetupError
 
 if TYPE_CHECKING:
     from jobpass.client.sync import Client
@@ -34,7 +34,8 @@ def connect(url: str | None, token_file: Path | None) -> Iterator[Client]:
     if target is not None:
         from jobpass.client.sync import Client
 
-        with Client(target, token, allow_plain_http=saved.plain_http_allowed(target)) as client:
+        allowed = saved.plain_http_allowed(target)
+        with naming(target, token), Client(target, token, allow_plain_http=allowed) as client:
             yield client
     elif private.exists():
         with private.connect() as client:
@@ -43,7 +44,20 @@ def connect(url: str | None, token_file: Path | None) -> Iterator[Client]:
         raise SetupError("No server is configured: jobpass login --url URL, or set JOBPASS_URL.")
 
 
-def resolve(url: str | None, token_file: Path | None) -> tuple[str | None, str | None]:
+@contextmanager
+def naming(url: str, token: str | None) -> Iterator[None]:
+    """Have errors say which server does not answer, and that there was no token for it."""
+    try:
+        yield
+    except ServerUnavailable as error:
+        raise ServerUnavailable(f"{error.message.removesuffix('.')} ({url}).", **error.detail) from None
+    except InvalidToken:
+        if token is not None:
+            raise
+        raise MissingToken(f"There is no token for {url}: jobpass login --url {url}, or --token-file FILE.") from None
+
+
+def resolve(url: str | None, token_file: Path | None, what: str = "token file") -> tuple[str | None, str | None]:
     """The URL and the token, as the environment and the saved log-in give them."""
     from jobpass.cli.inputs import read_secret
     from jobpass.settings import environment
@@ -54,7 +68,9 @@ def resolve(url: str | None, token_file: Path | None) -> tuple[str | None, str |
     target = url or named or (login["url"] if login else None)
     token = None
     if token_file is not None:
-        token = read_secret(token_file, "token file")
+        token = read_secret(token_file, what).strip()
+        if not token:
+            raise InvalidInput(f"The {what} {token_file} is empty.")
     elif environ.get("JOBPASS_TOKEN") and named in (None, target):
         token = environ["JOBPASS_TOKEN"]
     elif login and saved.same(login["url"], target):

@@ -28,7 +28,7 @@ def login(
 
     target = connect.resolve(url, None)[0] or connect.DEFAULT_URL
     password = inputs.read_secret(password_file, "password file") if password_file else inputs.ask_password(email)
-    with Client(target, allow_plain_http=allow_plain_http) as client:
+    with connect.naming(target, None), Client(target, allow_plain_http=allow_plain_http) as client:
         answer = client.login(email, password)
     kept = {
         "url": target,
@@ -52,8 +52,9 @@ def logout(*, as_json: output.Json = False) -> None:
     kept = saved.read_login()
     if kept is None:
         raise SetupError("You are not logged in.")
+    url, allowed = kept["url"], kept.get("plain_http") == "yes"
     try:
-        with Client(kept["url"], kept["token"], allow_plain_http=kept.get("plain_http") == "yes") as client:
+        with connect.naming(url, kept["token"]), Client(url, kept["token"], allow_plain_http=allowed) as client:
             client.logout()
     except InvalidToken:
         output.note("The token had ended before.")

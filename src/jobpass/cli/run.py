@@ -92,7 +92,8 @@ def _server(url: str | None, token_file: Path | None) -> Iterator[Client]:
 
     target, token = connect.resolve(url, token_file)
     if target is not None:
-        with Client(target, token, allow_plain_http=saved.plain_http_allowed(target)) as client:
+        allowed = saved.plain_http_allowed(target)
+        with connect.naming(target, token), Client(target, token, allow_plain_http=allowed) as client:
             yield client
         return
     private.ensure()
@@ -117,7 +118,7 @@ def _record(holder: Client, uuid: str, ended: Ended, *, as_json: bool) -> str | 
     if ended.signal is not None:
         data["signal"] = ended.signal
     if ended.exit_code:
-        data["stderr"] = ended.stderr
+        data["stderr"] = ended.stderr.encode("utf-8", "replace").decode()  # a name need not be UTF-8
     try:
         return holder.send(uuid, "fail" if ended.exit_code else "finish", data).state
     except Error as failure:

@@ -55,14 +55,14 @@ def worker(
 
     inputs.one_of(log_format, ("auto", "text", "json"), "--log-format")
     inputs.one_of(log_level, ("debug", "info", "warning", "error"), "--log-level")
-    target, key = connect.resolve(url, apikey_file)
-    if target is None or not key:
+    target, key = connect.resolve(url, apikey_file, "API key file")
+    if target is None or key is None:
         raise SetupError("No server is configured: name it with --url, or set JOBPASS_URL.")
     data = environment().get("JOBPASS_DATA")
     private = (Path(data),) if data else ()
     setup = Setup(
         runner=runner,
-        arguments=tuple(arguments or ()),
+        arguments=_command(arguments or []),
         options=_options(option or []),
         paths=tuple(str(one.resolve()) for one in path or ()),
         visible=tuple(str(one.resolve()) for one in visible or ()),
@@ -72,7 +72,8 @@ def worker(
         **({"commands": tuple(commands)} if commands else {}),
     )
     log.configure(log_format, log_level)
-    asyncio.run(_work(target, key.strip(), platform, setup, slots, as_json=as_json))
+    with connect.naming(target, key):
+        asyncio.run(_work(target, key, platform, setup, slots, as_json=as_json))
 
 
 async def _work(url: str, key: str, platform: str, setup: Setup, slots: int, *, as_json: bool) -> None:
@@ -116,6 +117,11 @@ def _host() -> str:
     """The machine's name as far as it may stand in a worker's."""
     name = "".join(one for one in socket.gethostname() if one.isascii() and (one.isalnum() or one in "._-"))
     return name.strip("._-")[:64] or "worker"
+
+
+def _command(given: list[str]) -> tuple[str, ...]:
+    """The command line with the whole path of what is run: jobs have a working directory of their own."""
+    return tuple(str(Path(word).absolute()) if n == 0 and "/" in word else word for n, word in enumerate(given))
 
 
 def _options(given: list[str]) -> dict[str, Any]:
