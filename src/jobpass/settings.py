@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
 from jobpass.errors import SetupError
-from jobpass.urls import has_password, masked
+from jobpass.urls import POSTGRES, has_password, masked
 
 PREFIX: Final = "JOBPASS_"
 CONFIG_NAME: Final = "jobpass.toml"
@@ -241,7 +241,8 @@ def _used(name: str, value: Any, kind: Any, origin: str, *, strict: bool) -> Any
             value = msgspec.json.decode(value)
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.MsgspecError as error:
-        raise SetupError(f"The setting {name} ({origin}) cannot be used: {error}.", origin=origin) from None
+        choices = f"; it is one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
+        raise SetupError(f"The setting {name} ({origin}) cannot be used: {error}{choices}.", origin=origin) from None
 
 
 def _archives(name: str, value: Any, origin: str) -> dict[str, ArchiveSystem]:
@@ -312,7 +313,8 @@ def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
 def use_store(url: str | None) -> None:
     """Have the setting ``store`` be this for the rest of the process and for those that it starts, if it is given.
 
-    It was an argument, which everybody on this machine can see: ``SetupError`` if there is a password in it.
+    It was an argument, which everybody on this machine can see: ``SetupError`` if there is a password in it, or if it
+    is no URL of PostgreSQL.
     """
     if url is None:
         return
@@ -320,6 +322,8 @@ def use_store(url: str | None) -> None:
         raise SetupError(
             f"--store must hold no password: put it into a password file (PGPASSFILE) or {STORE_VARIABLE}."
         )
+    if url.partition("://")[0] not in POSTGRES:
+        raise SetupError("--store must be a URL that begins with postgresql://; a file is always that of --data.")
     os.environ[STORE_VARIABLE] = url
 
 

@@ -14,7 +14,7 @@ _SECRETS: Final = ("password", "sslpassword")
 
 def has_password(url: str) -> bool:
     """Whether a password stands in the URL, or may."""
-    return masked(url) != url
+    return MASK in masked(url)
 
 
 def masked(url: str) -> str:

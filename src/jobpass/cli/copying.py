@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,8 @@ def copy(
     for option, place in (("--from", source), ("--to", target)):
         if place.partition("://")[0] in POSTGRES and has_password(place):
             raise InvalidInput(f"{option} must hold no password: put it into a password file (PGPASSFILE).")
+    if source == target or Path(source).resolve() == Path(target).resolve():
+        raise InvalidInput("--from and --to are the same store.")
 
     def tell(table: str, written: int) -> None:
         if written:

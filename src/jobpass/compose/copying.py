@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from jobpass.compose.folder import DATABASE, make_folder
-from jobpass.errors import Conflict, SetupError
+from jobpass.compose.stores import driver_needed
+from jobpass.errors import Conflict, InvalidInput, SetupError
 from jobpass.stores.transfer import TABLES, Table
 from jobpass.urls import POSTGRES, masked
 
@@ -45,7 +46,7 @@ async def copy(source: str, target: str, tell: Tell) -> list[Copied]:
     """Copy everything; the counts of both sides. Nothing may write to either meanwhile.
 
     Each is a data folder or a URL of PostgreSQL. A copy that was broken off goes on where it was. Raises ``Conflict``
-    for a target that has something else, ``SetupError`` for what cannot be opened.
+    for a target that has something else, ``SetupError`` for what cannot be opened, ``InvalidInput`` for another URL.
     """
     here = await _open(source, is_source=True)
     try:
@@ -63,10 +64,13 @@ async def copy(source: str, target: str, tell: Tell) -> list[Copied]:
 
 
 async def _open(place: str, *, is_source: bool) -> Target:
-    if place.partition("://")[0] in POSTGRES:
-        from jobpass.stores.postgres.transfer import PostgresRows
-
+    scheme, is_url, _ = place.partition("://")
+    if scheme in POSTGRES:
+        with driver_needed():
+            from jobpass.stores.postgres.transfer import PostgresRows
         return await PostgresRows.open(place)
+    if is_url:
+        raise InvalidInput(f"{masked(place)} is neither a data folder nor a URL that begins with postgresql://.")
     from jobpass.stores.sqlite.transfer import SqliteRows
 
     file = Path(place) / DATABASE
@@ -82,6 +86,8 @@ async def _copy(source: str, here: Target, there: Target, tell: Tell) -> None:
     found = await there.progress()
     if found is None:
         await _expect_empty(there)
+        if not await here.count(TABLES[0]):
+            raise SetupError(f"Nobody has an account in {masked(source)}: there is no record to copy.")
         progress = _Progress(name)
     else:
         progress = msgspec.json.decode(found, type=_Progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +34,20 @@ async def open_store(where: Where, clock: Clock | None = None) -> Store:
         from jobpass.stores.sqlite import SqliteStore
 
         return await SqliteStore.open(where)
-    try:
+    with driver_needed():
         from jobpass.stores.postgres import PostgresStore
+    return await PostgresStore.open(where, clock)
+
+
+@contextmanager
+def driver_needed() -> Iterator[None]:
+    """Around an import of what needs the driver of PostgreSQL: ``SetupError`` if it is not installed."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "asyncpg":
             raise
         raise SetupError("PostgreSQL needs a driver that is not there: pip install 'jobpass[postgres]'.") from None
-    return await PostgresStore.open(where, clock)
 
 
 async def is_fresh(store: Store) -> bool:
@@ -75,6 +84,10 @@ def expect_file(settings: Settings, instead: str) -> None:
 
 async def finish_migration(url: str) -> tuple[int, int]:
     """Take away what only earlier releases need; the schema's version, and the oldest that is compatible now."""
-    from jobpass.stores.postgres import finish_migration
-
-    return await finish_migration(url)
+    with driver_needed():
+        from jobpass.stores.postgres import finish_migration
+        from jobpass.stores.postgres.failures import FAILURES, unavailable
+    try:
+        return await finish_migration(url)
+    except FAILURES as error:
+        raise unavailable(error, "be opened") from None
