@@ -100,7 +100,7 @@ def test_what_cannot_be(own: Any) -> None:
     for arguments, code, said in (
         (("http://10.0.0.1/", "--job", "{job}"), 2, "does not lead to"),
         (("http://127.0.0.1/", "--job", "{job}", "--event", "finnish"), 2, "no event of a lifecycle"),
-        (("http://127.0.0.1/",), 2, "pipeline_uuid must be given"),
+        (("http://127.0.0.1/",), 2, "either --job UUID or --pipeline UUID"),
         (("http://127.0.0.1/", "--job", "10700000-0000-5000-8000-000000000000"), 4, "no such job"),
         (("http://127.0.0.1/", "--job", "{job}", "--out", "password"), 2, "cannot be made"),
     ):

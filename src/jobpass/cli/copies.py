@@ -24,6 +24,8 @@ def backup(
     from jobpass import compose
 
     folder = folder_of(data, store)
+    if not file.parent.is_dir():
+        raise InvalidInput(f"{file} cannot be made: there is no folder {file.parent}.")
     asyncio.run(compose.back_up(folder, file))
     if as_json:
         output.json_line({"file": str(file), "bytes": file.stat().st_size})
@@ -45,6 +47,10 @@ def restore(
     from jobpass import compose
 
     folder = folder_of(data, store)
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise InvalidInput(f"The copy {file} cannot be read: {error.strerror}.") from None
     count = asyncio.run(compose.restore(folder, file, rotate=rotate))
     if as_json:
         output.json_line({"data": str(folder), "rotated": rotate, "jobs_rekeyed": count})

@@ -11,6 +11,7 @@ import typer
 
 from jobpass.cli import connect, inputs, options, output
 from jobpass.cli.files import kept
+from jobpass.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobpass.wire.webhooks import WebhookAnswer
@@ -38,6 +39,8 @@ def create(
     as_json: output.Json = False,
 ) -> None:
     """Have a URL told of events from now on; prints the id, and this once the secret that signs."""
+    if (job is None) == (pipeline is None):
+        raise InvalidInput("Say whose events: either --job UUID or --pipeline UUID.")
     target = inputs.read_text(Path("-"), "URL").strip() if to == "-" else to
     names = inputs.split(events) or []
     with connect.connect(url, token_file) as client:

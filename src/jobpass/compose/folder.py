@@ -131,7 +131,12 @@ def write_private(path: Path, content: bytes) -> None:
 def make_folder(folder: Path) -> None:
     """Make the folder, for this user alone."""
     try:
+        str(folder).encode()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except UnicodeEncodeError:  # the database could not be opened then
+        raise SetupError(f"The data folder {folder} cannot be made: its name is not UTF-8.") from None
+    except FileExistsError:
+        raise SetupError(f"The data folder {folder} cannot be made: there is a file of this name.") from None
     except OSError as error:
         raise SetupError(f"The data folder {folder} cannot be made: {error.strerror}.") from None
 

@@ -194,8 +194,14 @@ def _tls(certfile: Path | None, keyfile: Path | None) -> ssl.SSLContext | None:
         context.load_cert_chain(certfile, keyfile, password=_no_password)
     except (OSError, ValueError) as error:
         places = f"{certfile}, key {keyfile}" if keyfile is not None else str(certfile)
-        raise SetupError(f"The certificate cannot be used ({places}): {error}.") from None
+        raise SetupError(f"The certificate cannot be used ({places}): {_why(error)}.") from None
     return context
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"it must be a certificate and its key, in PEM ({error.reason or error})"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _no_password() -> str:
