@@ -78,7 +78,7 @@ FAILURE_CODES: Final = {
     "time_limit": "it took longer than its max_duration, or more CPU time than it may",
     "memory_limit": "it needed more memory than it may",
     "killed": "its process ended by a signal",
-    "interrupted": "the worker lost the process that starts jobs: the job can be run again",
+    "interrupted": "the worker lost the process that starts jobs, the third time; before that the job waits again",
 }
 
 
