@@ -49,16 +49,7 @@ PATIENCE = 4
 EVENT = b'{"name":"update","data":{"progress":0.5,"message":"half of it"}}'
 PASSWORD = "a password for the benchmark"
 
-LUA = """
-local lines, number = {}, 0
-function init(args)
-  local headers = {["Content-Type"] = "application/json"}
-  for line in io.lines(args[1]) do
-    local path, bearer = line:match("(%S+) (%S+)")
-    headers["Authorization"] = "Bearer " .. bearer
-    lines[#lines + 1] = wrk.format("POST", path, headers, BODY)
-  end
-end
+TURNS = """
 function request()
   number = number % #lines + 1
   return lines[number]
@@ -69,6 +60,18 @@ function done(summary)
     e.status + e.connect + e.read + e.write + e.timeout))
 end
 """
+"""Of a script for wrk: the requests in ``lines`` in turn, and a line that says what became of them."""
+LUA = """
+local lines, number = {}, 0
+function init(args)
+  local headers = {["Content-Type"] = "application/json"}
+  for line in io.lines(args[1]) do
+    local path, bearer = line:match("(%S+) (%S+)")
+    headers["Authorization"] = "Bearer " .. bearer
+    lines[#lines + 1] = wrk.format("POST", path, headers, BODY)
+  end
+end
+"""
 
 
 def run(runs: int = 5) -> list[Row]:
@@ -77,7 +80,7 @@ def run(runs: int = 5) -> list[Row]:
         folder = Path(place)
         tokens = asyncio.run(fill(folder / "data"))
         script = folder / "load.lua"
-        script.write_text(f"BODY = [==[{EVENT.decode()}]==]\n{LUA}")
+        script.write_text(f"BODY = [==[{EVENT.decode()}]==]\n{LUA}{TURNS}")
         ours_list = _write(folder / "ours.txt", [(_path(uuid), token) for uuid, token in tokens])
         bare_list = _write(folder / "bare.txt", [(_path(uuid), _signed(uuid)) for uuid, _ in tokens])
         ours = stack.enter_context(_server("ours", str(folder / "data")))

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.bench_check import EMAIL
-from benchmarks.bench_http import EVENT, PASSWORD
+from benchmarks.bench_http import EVENT, PASSWORD, TURNS
 from benchmarks.bench_postgres import _support
 from benchmarks.common import Row, at_most
 from jobpass.compose import init_data, open_authority
@@ -57,16 +57,7 @@ function init(args)
     lines[#lines + 1] = wrk.format(method, path, headers, body)
   end
 end
-function request()
-  number = number % #lines + 1
-  return lines[number]
-end
-function done(summary)
-  local e = summary.errors
-  print(string.format("RESULT %d %d %d", summary.requests, summary.duration,
-    e.status + e.connect + e.read + e.write + e.timeout))
-end
-"""
+{TURNS}"""
 _CORES = os.cpu_count() or 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 Tokens = tuple[str, list[tuple[str, str]]]

@@ -456,8 +456,8 @@ async def test_jobs_that_wait_are_canceled_with_their_owner_s_account(yard: Yard
     states = [(await authority.compute.status(yard.olga, one.uuid)).state for one in (running, *waiting)]
     assert states == ["running", "canceled", "canceled", "canceled"]
     assert (await authority.compute.status(bob, others.uuid)).state == "waiting"
-    entry = (await authority.audit.page(yard.olga, name="user.disabled")).items[-1]
-    assert data_of(entry.data)["jobs_canceled"] == 3
+    entry = (await authority.audit.page(yard.olga, name="user.jobs_canceled")).items[-1]
+    assert data_of(entry.data) == {"jobs": 3}
     events = await authority.jobs.history(yard.olga, waiting[0].uuid, 0, 9)
     assert [event.name for event in events] == ["create", "cancel"]
     assert (await authority.jobs.verify(yard.olga, waiting[0].uuid))[1] is None

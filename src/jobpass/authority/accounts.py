@@ -163,15 +163,15 @@ class Accounts:
         before = seen[-1]
         lessened = not principal.active or (before.role == "operator" and principal.role != "operator")
         ended = await self._store.revoke_owned(principal_id, ALL_TOKENS, at) if lessened else 0
-        canceled = 0 if principal.active else await self._abandon(principal_id)
         await self._audit.record(
             _name_of(before, principal),
             bearer=bearer,
             subject=str(principal_id),
             tokens_ended=ended,
             changed=_changed(before, principal),
-            jobs_canceled=canceled,
         )
+        if not principal.active and (canceled := await self._abandon(principal_id)):
+            await self._audit.record("user.jobs_canceled", bearer=bearer, subject=str(principal_id), jobs=canceled)
         return principal
 
     async def set_password(self, bearer: Bearer, principal_id: int, password: str, present: str | None) -> Principal:
