@@ -284,7 +284,9 @@ async def test_a_database_that_does_not_answer_is_given_up(proxied, kit, monkeyp
 
 
 @pytest.mark.parametrize(
-    "fields", [{"session": "\ud800"}, {"owner": 2**64}, {"updated_at": "no time"}, {"archive_path": object()}], ids=str
+    "fields",
+    [{"session": "\ud800"}, {"owner": 2**64}, {"updated_at": "no time"}, {"archive_path": object()}],
+    ids="".join,
 )
 async def test_what_cannot_be_written_hurts_its_own_caller_only(postgres, kit, fields):
     for name in "abc":

@@ -197,7 +197,9 @@ async def test_a_lock_held_too_long_is_an_error_and_the_next_call_works(sqlite, 
 
 
 @pytest.mark.parametrize(
-    "fields", [{"session": "\ud800"}, {"owner": 2**64}, {"updated_at": "no time"}, {"archive_path": object()}], ids=str
+    "fields",
+    [{"session": "\ud800"}, {"owner": 2**64}, {"updated_at": "no time"}, {"archive_path": object()}],
+    ids="".join,
 )
 async def test_what_cannot_be_written_hurts_its_own_caller_only(sqlite, kit, fields):
     for name in "abc":

@@ -156,7 +156,9 @@ def test_bounds_of_the_text() -> None:
         *("", "jp_doc_", "jp_doc", "Bearer jp_doc_AA", "\x00", "jp_doc_\x00", "jp_doc_\ud800", "\ud800", "jp_doc_é"),
         *("x" * 100_000, "jp_doc_" + "A" * 100_000, None, b"jp_doc_AA", 7, ["jp_doc_"], ("j", "p"), {}, object()),
     ],
-    ids=lambda text: repr(text)[:30].encode("ascii", "backslashreplace").decode(),
+    ids=lambda text: (
+        (type(text).__name__ if type(text) is object else repr(text))[:30].encode("ascii", "backslashreplace").decode()
+    ),
 )
 def test_what_is_no_token(text: Any) -> None:
     with pytest.raises(MalformedToken) as caught:
