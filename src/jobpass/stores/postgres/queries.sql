@@ -116,8 +116,8 @@ SELECT value FROM counter WHERE name = $1
 -- epoch: what the number of the last end of sessions is, and the database's clock in microseconds
 SELECT value, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM counter WHERE name = 'epoch'
 
--- notify: tell the other nodes
-SELECT pg_notify($1, $2)
+-- notify: tell the other nodes, in several notes if need be
+SELECT count(pg_notify($1, note)) FROM unnest($2::text[]) AS note
 
 -- lock: hold a number against everybody else
 SELECT pg_try_advisory_lock($1)

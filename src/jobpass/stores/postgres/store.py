@@ -68,6 +68,8 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         self._watch = watch
         self._offset = offset
         self._tended_at = time.monotonic()
+        for writer in self._writers:
+            watch.subscribe(writer.forget)
 
     @classmethod
     async def open(cls, url: str, clock: Clock | None = None) -> Self:
