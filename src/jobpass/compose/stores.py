@@ -86,8 +86,4 @@ async def finish_migration(url: str) -> tuple[int, int]:
     """Take away what only earlier releases need; the schema's version, and the oldest that is compatible now."""
     with driver_needed():
         from jobpass.stores.postgres import finish_migration
-        from jobpass.stores.postgres.failures import FAILURES, unavailable
-    try:
-        return await finish_migration(url)
-    except FAILURES as error:
-        raise unavailable(error, "be opened") from None
+    return await finish_migration(url)

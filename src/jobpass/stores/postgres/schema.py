@@ -14,6 +14,9 @@ from asyncpg.exceptions import InsufficientPrivilegeError
 
 from jobpass.errors import SchemaTooNew, SetupError
 from jobpass.stores.postgres.database import Connector
+from jobpass.stores.postgres.failures import FAILURES
+from jobpass.stores.postgres.opening import unopened
+from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.queries import MIGRATIONS, Migration
 
 LOCK_SECONDS: Final = 30
@@ -36,10 +39,12 @@ async def migrate(connector: Connector, migrations: tuple[Migration, ...] = MIGR
 
 async def finish_migration(url: str, migrations: tuple[Migration, ...] = MIGRATIONS) -> tuple[int, int]:
     """Take away what only nodes of earlier releases need, which cannot be opened from then on; returns the version
-    and what is compatible now. Raises as ``migrate``."""
-    from jobpass.stores.postgres.place import read_place
-
-    return await _migrated(Connector(read_place(url)), migrations, finish=True)
+    and what is compatible now. Raises as ``migrate``, and ``StoreUnavailable``."""
+    place = read_place(url)
+    try:
+        return await _migrated(Connector(place), migrations, finish=True)
+    except FAILURES as error:
+        raise unopened(error, place) from None
 
 
 async def _migrated(connector: Connector, migrations: tuple[Migration, ...], *, finish: bool) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from jobpass.stores.postgres.database import Connector, open_connection, persist
 from jobpass.stores.postgres.failures import FAILURES, unavailable
+from jobpass.stores.postgres.opening import unopened
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.schema import migrate
 from jobpass.stores.transfer import PROGRESS, Key, Row, Table
@@ -64,7 +65,7 @@ class PostgresRows:
     async def open(cls, url: str) -> Self:
         """Open the database as ``PostgresStore.open``."""
         connector = Connector(read_place(url))
-        await persist(lambda: migrate(connector), lambda error: unavailable(error, "be opened"))
+        await persist(lambda: migrate(connector), lambda error: unopened(error, connector.place))
         return cls(connector)
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> list[Row]:
