@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,12 @@ def command(environ, *arguments, stdin=""):
         [sys.executable, "-m", "jobpass", *map(str, arguments)],
         env=environ, input=stdin, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
+
+
+def commands(environ, *lines):
+    """Several at once."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda words: command(environ, *words), lines))
 
 
 def init(environ, tmp_path):
@@ -191,19 +198,29 @@ def test_a_password_in_an_argument_is_refused(environ, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_the_store_is_named_by_an_argument(environ, url, tmp_path):
-    parts = urlsplit(environ.pop("JOBPASS_STORE"))
-    bare = parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+def bare(url):
+    """The URL without its password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+
+
+def passfile(url, tmp_path):
+    """A file with the password of the URL."""
     file = tmp_path / "passfile"
-    file.write_text(f"*:*:*:*:{parts.password}")
+    file.write_text(f"*:*:*:*:{urlsplit(url).password}")
     file.chmod(0o600)
-    environ["PGPASSFILE"] = str(file)
-    made = command(environ, "init", "--store", bare, "--json")
+    return str(file)
+
+
+def test_the_store_is_named_by_an_argument(environ, url, tmp_path):
+    store = bare(environ.pop("JOBPASS_STORE"))
+    environ["PGPASSFILE"] = passfile(url, tmp_path)
+    made = command(environ, "init", "--store", store, "--json")
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["password"]
     assert not (tmp_path / "data" / "jobpass.sqlite").exists()
     for words in (("verify",), ("keys", "list"), ("keys", "rotate"), ("anchor",), ("export",)):
-        done = command(environ, *words, "--store", bare)
+        done = command(environ, *words, "--store", store)
         assert done.returncode == 0, (words, done.stderr)
     assert "no Jobpass data" in command(environ, "verify").stderr
 
@@ -270,6 +287,31 @@ def test_why_a_database_cannot_be_opened_is_said_in_words(strict, environ, tmp_p
     done = command(environ | {"JOBPASS_STORE": strict.url("nope")}, "finish-migration")
     assert done.returncode == exits.SETUP
     assert "There is no such database" in done.stderr
+
+
+def schemas(url):
+    return {name for (name,) in run_sql(url, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")[0]}
+
+
+def test_a_schema_is_made_only_where_that_is_meant(environ, url, tmp_path):
+    """A misspelt name makes nothing; another installation beside one that stands is asked for with ``init``."""
+    environ["PGPASSFILE"] = passfile(url, tmp_path)
+    before = schemas(url)
+    for done in commands(environ, ("finish-migration",), ("copy", "--from", bare(url), "--to", tmp_path / "file")):
+        assert done.returncode == exits.SETUP, done.stderr
+        assert "There is no Jobpass data in" in done.stderr
+    assert schemas(url) == before
+    init(environ, tmp_path)
+    assert schemas(url) == before | {"jobpass"}
+    misspelt = environ | {"JOBPASS_STORE": f"{url}?schema=jobpas"}
+    copied = ("copy", "--from", f"{bare(url)}?schema=jobpas", "--to", tmp_path / "file")
+    for done in commands(misspelt, ("serve", "--port", "0"), ("keys", "list"), ("finish-migration",), copied):
+        assert done.returncode == exits.SETUP, done.stderr
+        assert "no Jobpass data in the schema jobpas of" in done.stderr
+        assert ", but in jobpass:" in done.stderr
+    assert schemas(url) == before | {"jobpass"}
+    init(misspelt | {"JOBPASS_DATA": str(tmp_path / "second")}, tmp_path)
+    assert schemas(url) == before | {"jobpass", "jobpas"}
 
 
 def test_what_is_initialised_is_left_alone(environ, tmp_path):

@@ -68,7 +68,7 @@ async def _open(place: str, *, is_source: bool) -> Target:
     if scheme in POSTGRES:
         with driver_needed():
             from jobpass.stores.postgres.transfer import PostgresRows
-        return await PostgresRows.open(place)
+        return await PostgresRows.open(place, make=not is_source)
     if is_url:
         raise InvalidInput(f"{masked(place)} is neither a data folder nor a URL that begins with postgresql://.")
     from jobpass.stores.sqlite.transfer import SqliteRows

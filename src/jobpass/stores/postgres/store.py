@@ -72,8 +72,8 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
             watch.subscribe(writer.forget)
 
     @classmethod
-    async def open(cls, url: str, clock: Clock | None = None) -> Self:
-        """Open the database of a URL (``place.py``); its schema is made, or brought up to date, if need be.
+    async def open(cls, url: str, clock: Clock | None = None, *, make: bool = True) -> Self:
+        """Open the database of a URL (``place.py``); its schema is brought up to date, with ``make`` also made.
 
         ``clock`` is compared with the database's, the machine's unless told.
         Waits ``BUSY_SECONDS`` for a database that is away. Raises ``SetupError`` for a URL, a role or a schema that
@@ -83,7 +83,7 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         watch = Watch(connector, sessions, offset)
 
         async def begin() -> Any:
-            await migrate(connector)
+            await migrate(connector, make=make)
             await watch.start()
             try:
                 return await connector.make_pool()

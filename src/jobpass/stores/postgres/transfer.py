@@ -62,10 +62,10 @@ class PostgresRows:
         self._connection: Any = None
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, *, make: bool) -> Self:
         """Open the database as ``PostgresStore.open``."""
         connector = Connector(read_place(url))
-        await persist(lambda: migrate(connector), lambda error: unopened(error, connector.place))
+        await persist(lambda: migrate(connector, make=make), lambda error: unopened(error, connector.place))
         return cls(connector)
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> list[Row]:
