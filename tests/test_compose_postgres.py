@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from jobpass import compose
 from jobpass.cli import exits
 from jobpass.errors import InvalidToken, KeyringError, SetupError
 from jobpass.settings import load
-from support.postgres import run_sql, some_database
+from support.postgres import SEALED, NoServer, Server, run_sql, some_database
 
 PASSWORD = "correct-horse-battery-staple"
 CANARY = "s3cr3t-canary"
@@ -47,6 +48,12 @@ def command(environ, *arguments, stdin=""):
         [sys.executable, "-m", "jobpass", *map(str, arguments)],
         env=environ, input=stdin, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
+
+
+def commands(environ, *lines):
+    """Several at once."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda words: command(environ, *words), lines))
 
 
 def init(environ, tmp_path):
@@ -191,21 +198,120 @@ def test_a_password_in_an_argument_is_refused(environ, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_the_store_is_named_by_an_argument(environ, url, tmp_path):
-    parts = urlsplit(environ.pop("JOBPASS_STORE"))
-    bare = parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+def bare(url):
+    """The URL without its password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+
+
+def passfile(url, tmp_path):
+    """A file with the password of the URL."""
     file = tmp_path / "passfile"
-    file.write_text(f"*:*:*:*:{parts.password}")
+    file.write_text(f"*:*:*:*:{urlsplit(url).password}")
     file.chmod(0o600)
-    environ["PGPASSFILE"] = str(file)
-    made = command(environ, "init", "--store", bare, "--json")
+    return str(file)
+
+
+def test_the_store_is_named_by_an_argument(environ, url, tmp_path):
+    store = bare(environ.pop("JOBPASS_STORE"))
+    environ["PGPASSFILE"] = passfile(url, tmp_path)
+    made = command(environ, "init", "--store", store, "--json")
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["password"]
     assert not (tmp_path / "data" / "jobpass.sqlite").exists()
     for words in (("verify",), ("keys", "list"), ("keys", "rotate"), ("anchor",), ("export",)):
-        done = command(environ, *words, "--store", bare)
+        done = command(environ, *words, "--store", store)
         assert done.returncode == 0, (words, done.stderr)
     assert "no Jobpass data" in command(environ, "verify").stderr
+
+
+ACCESS = """
+host all ghost 127.0.0.1/32 trust
+host all barred 127.0.0.1/32 reject
+host all guest 127.0.0.1/32 trust
+"""
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """A server of its own where somebody may do less than the role of the other tests."""
+    try:
+        made = Server()
+    except NoServer as none:
+        pytest.skip(str(none))
+    file = made.data / "pg_hba.conf"
+    file.write_text(ACCESS + file.read_text())
+    statements = (
+        "CREATE ROLE guest LOGIN",
+        "CREATE DATABASE lent OWNER owner",
+        "CREATE DATABASE closed OWNER owner",
+        "REVOKE CONNECT ON DATABASE closed FROM public",
+        "SELECT pg_reload_conf()",
+    )
+    made.run_sql("postgres", *statements, owner=True)
+    yield made
+    made.close()
+
+
+# Whom the URL names, where and what it says more; what is told; with which exit code.
+UNOPENED = {
+    "another database": ("jobpass@{server}/jobpas", "There is no such database", exits.SETUP),
+    "a wrong password": (f"{SEALED}:{CANARY}@{{server}}/{SEALED}", "does not take the role's password", exits.SETUP),
+    "no such role": ("ghost@{server}/jobpass", "no such role in the database, or it may not", exits.SETUP),
+    "a role that is kept out": ("barred@{server}/jobpass", "does not let this role in", exits.SETUP),
+    "a database that is closed": (f"guest:{CANARY}@{{server}}/closed", "may not connect", exits.SETUP),
+    "no right to make a schema": ("guest@{server}/lent", "may not make or use the schema jobpass", exits.SETUP),
+    "no TLS there": ("jobpass@{server}/jobpass?sslmode=require", "does not speak TLS", exits.SETUP),
+    "no server": (f"jobpass:{CANARY}@127.0.0.1:1/jobpass", "No server answers", exits.UNREACHABLE),
+    "no such socket": ("jobpass@/jobpass?host=/nowhere", "socket of the server", exits.UNREACHABLE),
+}
+
+
+def test_why_a_database_cannot_be_opened_is_said_in_words(strict, environ, tmp_path):
+    """All at once: some of them wait for a server that might come."""
+    started = {}
+    for number, (what, (rest, _, _)) in enumerate(UNOPENED.items()):
+        where = f"postgresql://{rest.format(server=f'127.0.0.1:{strict.port}')}"
+        started[what] = subprocess.Popen(
+            [sys.executable, "-m", "jobpass", "serve", "--data", str(tmp_path / str(number)), "--port", "0"],
+            env=environ | {"JOBPASS_STORE": where}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    for what, (rest, said, code) in UNOPENED.items():
+        out, err = started[what].communicate(timeout=60)
+        assert (what, started[what].returncode) == (what, code), err
+        assert said in err, (what, err)
+        assert CANARY not in out + err
+        assert err.count("\n") == 1, (what, err)
+        if what != "no right to make a schema":
+            assert rest.partition("?")[0].rpartition("/")[2] in err, "which database it is about"
+    done = command(environ | {"JOBPASS_STORE": strict.url("nope")}, "finish-migration")
+    assert done.returncode == exits.SETUP
+    assert "There is no such database" in done.stderr
+
+
+def schemas(url):
+    return {name for (name,) in run_sql(url, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")[0]}
+
+
+def test_a_schema_is_made_only_where_that_is_meant(environ, url, tmp_path):
+    """A misspelt name makes nothing; another installation beside one that stands is asked for with ``init``."""
+    environ["PGPASSFILE"] = passfile(url, tmp_path)
+    before = schemas(url)
+    for done in commands(environ, ("finish-migration",), ("copy", "--from", bare(url), "--to", tmp_path / "file")):
+        assert done.returncode == exits.SETUP, done.stderr
+        assert "There is no Jobpass data in" in done.stderr
+    assert schemas(url) == before
+    init(environ, tmp_path)
+    assert schemas(url) == before | {"jobpass"}
+    misspelt = environ | {"JOBPASS_STORE": f"{url}?schema=jobpas"}
+    copied = ("copy", "--from", f"{bare(url)}?schema=jobpas", "--to", tmp_path / "file")
+    for done in commands(misspelt, ("serve", "--port", "0"), ("keys", "list"), ("finish-migration",), copied):
+        assert done.returncode == exits.SETUP, done.stderr
+        assert "no Jobpass data in the schema jobpas of" in done.stderr
+        assert ", but in jobpass:" in done.stderr
+    assert schemas(url) == before | {"jobpass"}
+    init(misspelt | {"JOBPASS_DATA": str(tmp_path / "second")}, tmp_path)
+    assert schemas(url) == before | {"jobpass", "jobpas"}
 
 
 def test_what_is_initialised_is_left_alone(environ, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -15,6 +16,10 @@ class Clock(Protocol):
         """The present moment, aware, UTC."""
         ...
 
+    def steady(self) -> float:
+        """Seconds since some moment, by a clock that nobody puts, and that may stand while the machine sleeps."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -22,6 +27,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The present moment, aware, UTC."""
         return datetime.now(UTC)
+
+    def steady(self) -> float:
+        """The machine's monotonic clock."""
+        return time.monotonic()
 
 
 class FixedClock:
@@ -33,6 +42,10 @@ class FixedClock:
     def now(self) -> datetime:
         """The moment it was set to."""
         return self.at
+
+    def steady(self) -> float:
+        """What it was set to passes for it."""
+        return (self.at - EPOCH).total_seconds()
 
     def advance(self, seconds: float) -> None:
         """Move on by ``seconds``, which may be negative."""

@@ -90,6 +90,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The URL of the database of PostgreSQL that keeps the record; None: a file in the data folder."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     """Processes that serve at the one port, each a node of its own; more than one needs ``store``."""
+    frozen_seconds: Annotated[int, Meta(ge=3, le=3600)] = 30
+    """One of several processes that has said nothing for so long is killed, and started again."""
     body_limit_bytes: Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)] = _MEBIBYTE
     log_format: Literal["auto", "text", "json"] = "auto"
     """``auto`` is text on a terminal and JSON elsewhere."""

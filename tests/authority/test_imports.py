@@ -17,7 +17,7 @@ from jobpass import ids
 from jobpass.authority.imports import Options
 from jobpass.authority.legacy import old_token
 from jobpass.clock import FixedClock
-from jobpass.records import Change
+from jobpass.records import Change, Details
 from support.catalogue import Catalogue, array, canonical, first_version, lines
 from support.catalogue import old_token as given_token
 from support.house import make_house
@@ -210,6 +210,8 @@ async def test_export_and_import_give_the_same_documents(seed, count):
     counts, refused = await take(second, b"\n".join(out))
     assert (refused, counts.jobs.imported) == ([], count)
     assert [line async for line in second.authority.export()] == out
+    again, refused = await take(first, b"\n".join(out))
+    assert (refused, again.jobs.unchanged, again.pipelines.unchanged) == ([], count, len(catalogue.pipelines))
     for given_one, line in zip(documents, out, strict=True):
         expected = {name: value for name, value in given_one.items() if name not in ("_id", "_salt")}
         assert {name: value for name, value in json.loads(line).items() if name in expected} == expected
@@ -220,8 +222,6 @@ async def test_what_was_made_here_comes_out_and_in_again(house):
     attributes = b'{"uuid":"mine","state":5,"_history_names":7,"_properties":[1],"_admin":{"owner":"victim"},"x":\n{}}'
     pipeline = await house.authority.pipelines.put(ann, b'{"id":"a","name":"A","components":[],"processing_levels":[]}',
         {"id": "a", "name": "A", "components": [], "processing_levels": []})  # fmt: skip
-    from jobpass.records import Details
-
     made = await house.authority.jobs.create(
         ann, pipeline.uuid, b'{"a":\n1}', {"a": 1}, details=Details(attributes=attributes), lifecycle="compute"
     )
@@ -238,6 +238,33 @@ async def test_what_was_made_here_comes_out_and_in_again(house):
     counts, refused = await take(other, b"\n".join(out))
     assert (counts.jobs.imported, refused) == (1, [])
     assert [line async for line in other.authority.export()] == out
+    before = await everything(house)
+    counts, refused = await take(house, b"\n".join(out))
+    assert (counts.jobs.unchanged, counts.pipelines.unchanged, refused) == (1, 1, [])
+    assert await everything(house) == before
+
+
+async def test_an_earlier_export_of_what_was_made_here_is_known_again(house):
+    ann = await house.person("ann@example.org")
+    first = (await house.job(ann, {"a": 1})).job
+    second = await house.authority.jobs.create(
+        ann, first.pipeline_uuid, b"{}", {"b": 1}, child_of=(first.uuid,), details=Details(attributes=b'{"k":1}')
+    )
+    await house.authority.jobs.submit_event(ann, second.job.uuid, "run", b"null")
+    out = [line async for line in house.authority.export()]
+    house.clock.advance(5)
+    await house.authority.jobs.submit_event(ann, second.job.uuid, "update", b"null")
+    before = await everything(house)
+    counts, refused = await take(house, b"\n".join(out))
+    assert (counts.jobs.unchanged, counts.jobs.moved_on, counts.pipelines.unchanged, refused) == (1, 1, 1, [])
+    assert await everything(house) == before
+    for member, value in (("attributes", {"k": 2}), ("acted_using", [first.uuid]), ("agent", "x")):
+        changed = json.loads(out[2]) | {member: value}
+        _, refused = await take(house, lines([changed]))
+        assert [one.reason for one in refused] == [
+            "The job of this uuid which stands here has other links, patterns or attributes."
+        ], member
+    assert await everything(house) == before
 
 
 @pytest.mark.parametrize("vector", VECTORS)
@@ -313,6 +340,9 @@ async def test_whatever_stands_where_it_comes_in_and_out_again_or_is_refused(hou
     again, refused = await take(other, b"\n".join(out))
     assert (refused, again.jobs.imported) == ([], counts.jobs.imported)
     assert [line async for line in other.authority.export()] == out
+    for known in (house, other):
+        again, refused = await take(known, b"\n".join(out))
+        assert (refused, again.jobs.unchanged) == ([], counts.jobs.imported)
 
 
 async def test_a_job_may_stand_before_its_pipeline_and_come_twice(house):

@@ -1,4 +1,4 @@
-"""Leases between nodes whose clocks differ: they end by the database's."""
+"""Leases where clocks are wrong: between nodes they end by the database's, and a jump ends none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from jobpass.authority.workers import LEASE_SECONDS
+from jobpass.clock import EPOCH
 from jobpass.stores.postgres import PostgresStore
-from support.clocks import Shifted
+from support.clocks import Jumping, Shifted
 from support.compute import Yard, make_yard, work_of
 from support.house import House, make_house
 from support.postgres import EMPTY, sql
@@ -57,3 +59,53 @@ async def test_a_node_with_a_wrong_clock_takes_no_living_worker_s_job(
     found = await right.house.store.find_job(job.uuid)
     assert found is not None
     assert (found.state, work_of(found).attempts) == ("completed", 1)
+
+
+async def test_a_clock_that_is_put_forward_takes_no_living_worker_s_job(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Jumping(EPOCH)
+    yard = await make_yard(make_house(clock))
+    tend = yard.house.authority.workers.tend
+    kept, lost = await yard.submit(), await yard.submit()
+    _, holder = await yard.taken("w1")
+    await yard.taken("w2")
+
+    async def states() -> list[str]:
+        await tend()
+        return [(await yard.house.authority.compute.read(yard.ann, job.uuid)).state for job in (kept, lost)]
+
+    clock.advance(LEASE_SECONDS - 1)
+    assert await states() == ["running", "running"]
+    clock.jump(3600)
+    assert await states() == ["running", "running"]
+    assert caplog.messages == ["the clock was put forward by 3600 seconds: no lease ends for a while"]
+    clock.advance(LEASE_SECONDS - 1)
+    assert await states() == ["running", "running"]
+    await yard.house.authority.workers.progress(holder, kept.uuid, 0.5, None, None)
+    clock.advance(1)
+    assert await states() == ["running", "waiting"], "who had the time to renew its lease and did not is lost"
+    clock.advance(LEASE_SECONDS)
+    assert await states() == ["waiting", "waiting"]
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.9, -3600])
+async def test_a_clock_that_is_steered_or_was_put_back_ends_leases_as_ever(seconds: float) -> None:
+    clock = Jumping(EPOCH)
+    yard = await make_yard(make_house(clock))
+    job = await yard.submit()
+    clock.jump(seconds)
+    await yard.taken()
+    clock.advance(LEASE_SECONDS)
+    await yard.house.authority.workers.tend()
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "waiting"
+
+
+async def test_a_new_keyring_does_not_hide_a_jump() -> None:
+    clock = Jumping(EPOCH)
+    yard = await make_yard(make_house(clock))
+    job = await yard.submit()
+    await yard.taken()
+    clock.jump(3600)
+    await yard.house.authority.use_keyring(yard.house.keyring)
+    await yard.house.authority.workers.tend()
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "running"

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import jobpass
 from cli.conftest import Shell
 from jobpass.compose import dump
 from support.catalogue import Catalogue, array, lines, old_token, write
@@ -297,6 +298,22 @@ def test_what_is_exported_comes_in_elsewhere_and_out_the_same(here, data, made) 
     assert (here.home / "one.jsonl.gz").stat().st_mode & 0o077 == 0
     assert "_salt" not in out
     assert here("export", "--data", "data", "--output", "one.jsonl.gz").returncode == 2
+
+
+def test_what_is_exported_comes_in_again_where_it_stands_and_changes_nothing(here, data, password) -> None:
+    with jobpass.open(f"sqlite://{data}", environ={}) as client:
+        client.login("operator@localhost", password)
+        pipeline = client.create_pipeline({"id": "p", "name": "P", "components": [], "processing_levels": []})["uuid"]
+        first = client.create_job(pipeline, {"x": 1})
+        second = client.create_job(pipeline, {"x": 2}, child_of=[first.uuid], attributes={"k": [1]})
+        client.send(second.uuid, "run")
+    here.good("export", "--data", "data", "--output", "own")
+    done = bring(here, "own")
+    assert done.returncode == 0, done.stderr
+    found = counts(done)
+    assert (found["jobs"]["unchanged"], found["pipelines"]["unchanged"]) == (2, 1)
+    here.good("export", "--data", "data", "--output", "again")
+    assert (here.home / "again").read_bytes() == (here.home / "own").read_bytes()
 
 
 def test_a_terminal_sees_a_bar_and_a_table(shell, data) -> None:

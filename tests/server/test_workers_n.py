@@ -267,6 +267,23 @@ def test_one_that_is_killed_comes_back_and_the_other_answers_meanwhile(start: St
     assert fleet.stop() == 0
 
 
+def test_one_that_stands_still_is_killed_and_comes_back_unless_all_stood_still(start: Start) -> None:
+    fleet = start("--workers", "2", JOBPASS_FROZEN_SECONDS="3")
+    first, second = fleet.children()
+    fleet.process.send_signal(signal.SIGSTOP)
+    time.sleep(3.5)  # what they say meanwhile waits
+    fleet.process.send_signal(signal.SIGCONT)
+    time.sleep(1.5)
+    assert fleet.children() == [first, second]
+    os.kill(first, signal.SIGSTOP)
+    assert until(lambda: not alive(first), 15) > 2
+    until(lambda: fleet.said().count("listens") == 3)
+    assert fleet.said().count("has not moved for 3 seconds, and is killed") == 1
+    assert fleet.said().count("ended with -9") == 1
+    assert second in fleet.children()
+    assert fleet.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_all_and_what_was_accepted_is_answered(start: Start, number: signal.Signals) -> None:
     fleet = start("--workers", "2")

@@ -7,12 +7,14 @@ import json
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from jobpass import compose
+from jobpass.cli import exits
 from jobpass.compose import copying
 from jobpass.errors import Conflict, SetupError
 from jobpass.records import (
@@ -34,7 +36,8 @@ from jobpass.records import (
 )
 from jobpass.stores.postgres import PostgresStore
 from jobpass.stores.sqlite import SqliteStore
-from support.postgres import some_database
+from jobpass.stores.sqlite.database import checkpoint
+from support.postgres import run_sql, some_database
 
 JOBS = 12
 
@@ -233,24 +236,119 @@ async def test_a_copy_that_was_broken_off_is_not_mixed_with_another(places, kit,
     assert all(count.here == count.there for count in counts)
 
 
-async def test_counts_that_do_not_add_up_are_told(places, kit, monkeypatch, capsys):
+async def test_counts_that_do_not_add_up_are_told(places, kit):
     store = await _open(places["folder"])
     await fill(store, kit)
-    late = await SqliteStore.open(places["folder"] / "jobpass.sqlite")
     await store.close()
 
-    def write(table, _):
-        if table == "audit":  # somebody did not stop the server
-            late._writer._connection.execute("INSERT INTO job_link VALUES (1, 'acted_on', 'late')")
+    def lose(table, _):
+        if table == "audit":
+            run_sql(places["database"], "DELETE FROM jobpass.job_link WHERE target = 'x' AND job = 1")
 
-    counts = await compose.copy(str(places["folder"]), places["database"], write)
+    counts = await compose.copy(str(places["folder"]), places["database"], lose)
     assert [count.table for count in counts if count.here != count.there] == ["job_link"]
-    await late.close()
+
+
+async def _moved(store, kit):
+    await store.apply("job-1", kit.send())
+
+
+async def _counted(store, kit):
+    await store.note_uses({"c1": (1, kit.AT)})
+
+
+class Meanwhile:
+    """Has something done to a store, in a thread with a loop of its own, when the rows of a table have been copied."""
+
+    def __init__(self, table, work):
+        self._table = table
+        self._work = work
+
+    def __call__(self, table, _):
+        if table == self._table:
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(lambda: asyncio.run(self._work())).result()
+
+
+@pytest.mark.parametrize("write", [_moved, _counted])
+@pytest.mark.parametrize(("source", "target"), [("folder", "database"), ("database", "folder")])
+async def test_a_source_that_is_written_to_is_noticed_and_the_copy_does_not_go_on(places, kit, source, target, write):
+    store = await _open(places[source])
+    await fill(store, kit)
+    await store.close()
+
+    async def served():
+        node = await _open(places[source])
+        await write(node, kit)
+        await node.close()
+
+    for while_copied in (Meanwhile("event", served), lambda *_: None):  # the second one finds what the first one left
+        with pytest.raises(Conflict, match=r"written to .* since the copy began.*: stop its servers, empty") as told:
+            await compose.copy(str(places[source]), str(places[target]), while_copied)
+        assert _password(places) not in str(told.value)
+
+
+@pytest.mark.parametrize(("source", "target"), [("folder", "database"), ("database", "folder")])
+async def test_a_write_after_the_last_row_or_between_two_runs_is_noticed_too(places, kit, source, target):
+    store = await _open(places[source])
+    await fill(store, kit)
+
+    def stop(table, _):
+        if table == "event":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await compose.copy(str(places[source]), str(places[target]), stop)
+    await _moved(store, kit)
+    await store.close()
+    with pytest.raises(Conflict, match="since the copy began"):
+        await compose.copy(str(places[source]), str(places[target]), lambda *_: None)
+
+    async def served():
+        node = await _open(places[source])
+        await _moved(node, kit)
+        await node.close()
+
+    with pytest.raises(Conflict, match="since the copy began"):
+        await compose.copy(str(places[source]), str(places[f"{target} 2"]), Meanwhile("number", served))
+
+
+@pytest.mark.parametrize(("source", "target"), [("folder", "database"), ("database", "folder")])
+async def test_who_only_reads_the_source_disturbs_no_copy(places, kit, source, target):
+    store = await _open(places[source])
+    await fill(store, kit)
+    await store.close()
+
+    async def looked_at():
+        reader = await _open(places[source])
+        assert len(await reader.history("job-1", 0, 99)) > 5
+        if source == "folder":
+            checkpoint(places[source] / "jobpass.sqlite")
+        await reader.close()
+
+    counts = await compose.copy(str(places[source]), str(places[target]), Meanwhile("event", looked_at))
+    assert all(count.here == count.there for count in counts)
+
+
+async def test_the_command_ends_with_a_conflict_beside_a_server(places, kit):
+    store = await _open(places["folder"])
+    await fill(store, kit)
+    command = _command(str(places["folder"]), str(places["folder 2"]))
+    process = await asyncio.to_thread(
+        lambda: subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    )
+    await asyncio.to_thread(process.stderr.readline)  # a batch stands
+    await store.apply("job-1", kit.send())
+    out, errors = await asyncio.to_thread(process.communicate)
+    assert (process.returncode, out) == (exits.CONFLICT, "")
+    assert "stop its servers" in errors
+    await store.close()
 
 
 _SLOWLY = """
 import sys, time
 from jobpass import compose
+from jobpass.cli import exits
 from jobpass.cli.main import run
 from jobpass.compose import copying
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from jobpass.errors import Conflict, JobExists
 from jobpass.records import Change, Credential, Profile, Replayed
 from jobpass.stores.postgres import PostgresStore
+from jobpass.stores.postgres.watch import notes_of
 from support.postgres import sql
 
 
@@ -277,16 +279,63 @@ async def test_what_one_node_changes_the_other_is_told(postgres, other, kit):
     assert heard == []
 
 
-async def test_of_more_than_fit_it_is_told_that_any_may_have_changed(postgres, other, kit):
+async def test_what_does_not_fit_into_one_note_is_told_in_several(postgres, other, kit):
     heard = []
     other.subscribe(heard.append)
     names = [f"{n:036}" for n in range(400)]
     await asyncio.gather(*(postgres.apply(name, kit.create(name)) for name in names))
 
     async def told():
-        return None in heard or {name for topics in heard for name in topics or ()} == {f"job:{one}" for one in names}
+        return {name for topics in heard for name in topics} == {f"job:{one}" for one in names}
 
     await _until(told, 2.0)
+
+
+@pytest.mark.parametrize("topics", [[f"job:{n}" for n in range(5000)], ["job:a", "a\nb"], ["a" * 8000], ["\0"], [""]])
+async def test_of_what_fits_into_no_note_it_is_told_that_any_may_have_changed(postgres, other, kit, topics):
+    heard = []
+    other.subscribe(heard.append)
+    await postgres.apply("job", kit.create())
+    await other.apply("job", kit.send())
+    postgres._watch.changed(topics)
+
+    async def told():
+        return None in heard
+
+    await _until(told, 2.0)
+    assert not any(writer._cache for writer in other._writers)
+
+
+@pytest.mark.parametrize("lengths", [[7899], [7899, 7899], [3000] * 7, [1] * 5000, [40, 7899, 40], [36] * 193])
+def test_each_note_is_as_full_as_a_note_may_be(lengths):
+    topics = [chr(ord("a") + n % 26) * length for n, length in enumerate(lengths)]
+    notes = notes_of(topics)
+    assert [topic for note in notes for topic in note.split("\n")] == topics
+    assert all(0 < len(note) < 8000 for note in notes)
+    assert all(len(one) + 1 + len(two.partition("\n")[0]) >= 7900 for one, two in itertools.pairwise(notes))
+
+
+async def test_what_another_node_moved_is_judged_on_the_new_row_at_once(postgres, other, kit):
+    """Each group of a lane, also one that misses and so is in vain, counts its number on by one."""
+    names = [f"job-{n}" for n in range(20)]
+    await asyncio.gather(*(postgres.apply(name, kit.create(name)) for name in names))
+    for turn in range(1, 8):
+        node = (postgres, other)[turn % 2]
+        await _until(lambda node=node: _has_forgotten(node))
+        before = [lane.number for lane in node._lanes]
+        await asyncio.gather(*(node.apply(name, kit.send()) for name in names))
+        if turn > 1:  # the first time its lanes are only made
+            assert [lane.number - 1 for lane in node._lanes] == before, "nothing missed"
+        assert _cached_jobs(node) == set(names), "its own notes are no news to it"
+    assert {(await postgres.find_job(name)).sequence for name in names} == {8}
+
+
+def _cached_jobs(node):
+    return {uuid for writer in node._writers for uuid in writer._cache}
+
+
+async def _has_forgotten(node):
+    return not _cached_jobs(node)
 
 
 async def test_a_hold_is_respected_by_the_other_node(postgres, other):

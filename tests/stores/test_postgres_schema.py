@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from jobpass.errors import SchemaTooNew, SetupError, StoreUnavailable
+from jobpass.errors import SchemaTooNew, SetupError
 from jobpass.stores.postgres import PostgresStore, finish_migration
 from jobpass.stores.postgres import schema as schema_module
 from jobpass.stores.postgres.codecs import packed, unpacked
@@ -252,7 +252,7 @@ async def test_the_password_comes_from_a_file_that_is_private(sealed, tmp_path, 
 
 
 async def test_a_wrong_password_is_told_and_shown_nowhere(sealed, caplog):
-    with pytest.raises(StoreUnavailable) as failed:
+    with pytest.raises(SetupError) as failed:
         await PostgresStore.open(_sealed_url(sealed, SECRET))
     assert failed.value.detail == {"reason": "28P01"}
     assert SECRET not in f"{failed.value!r} {failed.value} {failed.value.__cause__!r} {caplog.text}"
@@ -267,14 +267,18 @@ async def test_tls_is_used_and_its_certificate_checked(secured, tmp_path):
     assert row[1].startswith("TLSv1.")
     await store.close()
     other, _ = certify(tmp_path)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(SetupError, match="certificate does not hold"):
         await PostgresStore.open(_sealed_url(secured, secured.password, sslmode="verify-full", sslrootcert=other))
+    (secured.data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 trust\n")
+    secured.run_sql("postgres", "SELECT pg_reload_conf()", owner=True)
+    with pytest.raises(SetupError, match="sslmode=require"):
+        await PostgresStore.open(_sealed_url(secured, secured.password, sslmode="disable"))
 
 
 async def test_without_tls_there_nothing_is_sent_where_it_is_required(postgres_url):
     if NAMED:
         pytest.skip("whether that server speaks TLS is not known")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(SetupError, match="speak TLS"):
         await PostgresStore.open(f"{postgres_url}?sslmode=require")
 
 

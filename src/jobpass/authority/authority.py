@@ -27,6 +27,7 @@ from jobpass.authority.introspection import Introspection
 from jobpass.authority.issuing import Issuing
 from jobpass.authority.job_tokens import JobTokens
 from jobpass.authority.jobs import Jobs
+from jobpass.authority.lease_time import LeaseTime
 from jobpass.authority.legacy import LegacyTokens, make_throttle
 from jobpass.authority.pipelines import Pipelines
 from jobpass.authority.platforms import Platforms
@@ -95,6 +96,7 @@ class Authority:
         self._indexings = Indexings()
         self._destinations = destinations
         self._lease_seconds = lease_seconds
+        self._lease_time = LeaseTime(store, clock, lease_seconds)
         self.signals = Hub(store)
         self._holds = Holds()
         self._listeners = Holds(most_each=LISTENERS_EACH)
@@ -172,7 +174,16 @@ class Authority:
         self.submissions = Submissions(store, gate, self._keyring, clock, randomness, self.blobs, signals)
         self.compute = Compute(store, gate, clock, randomness, self.blobs, signals, self._holds, self._listeners)
         self.workers = Workers(
-            store, gate, self._keyring, clock, randomness, self.blobs, signals, self._polls, self._lease_seconds
+            store,
+            gate,
+            self._keyring,
+            clock,
+            randomness,
+            self.blobs,
+            signals,
+            self._polls,
+            self._lease_time,
+            self._lease_seconds,
         )
 
     def imports(self, options: Options) -> Imports:

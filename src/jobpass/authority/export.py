@@ -6,7 +6,7 @@ event, idempotency keys) stays here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,7 +34,7 @@ async def documents(store: Store) -> AsyncIterator[bytes]:
     while True:
         pipelines = await store.list_pipelines(after=after, limit=PAGE)
         for pipeline in pipelines.items:
-            yield _pipeline(pipeline, await _owner(store, pipeline.owner, owners))
+            yield pipeline_document(pipeline, await _owner(store, pipeline.owner, owners))
         after = pipelines.next
         if after is None:
             break
@@ -45,7 +45,7 @@ async def documents(store: Store) -> AsyncIterator[bytes]:
             # The row may be older than its history: of that, what the row knows.
             events = (await all_events(store, job.uuid))[: job.sequence]
             if details is not None and events:  # else it was deleted since the page was read
-                yield _job(job, details, events, await _owner(store, job.owner, owners))
+                yield job_document(job, details, events, await _owner(store, job.owner, owners))
         after = jobs.next
         if after is None:
             return
@@ -58,15 +58,17 @@ async def _owner(store: Store, number: int, owners: dict[int, str]) -> str:
     return owners[number]
 
 
-def _pipeline(pipeline: Pipeline, owner: str) -> bytes:
+def pipeline_document(pipeline: Pipeline, owner: str) -> bytes:
+    """The line of a pipeline whose owner has this address."""
     members = _members(pipeline.body)
-    document: dict[str, Any] = {"uuid": pipeline.uuid} | {name: _line(raw) for name, raw in members.items()}
+    document: dict[str, Any] = {"uuid": pipeline.uuid} | {name: as_line(raw) for name, raw in members.items()}
     document["_admin"] = _owned(members.get("_admin"), owner)
     document["_properties"] = _properties(members.get("_properties"), pipeline.created_at, pipeline.updated_at)
     return _encode(document)
 
 
-def _job(job: Job, details: Details, events: list[Event], owner: str) -> bytes:
+def job_document(job: Job, details: Details, events: Sequence[Event], owner: str) -> bytes:
+    """The line of a job, likewise, with its whole history."""
     attributes = _members(details.attributes)
     sent = _kept(attributes.pop(NAMES, None), _names)
     source = attributes.pop("source", None)
@@ -74,19 +76,19 @@ def _job(job: Job, details: Details, events: list[Event], owner: str) -> bytes:
     properties.setdefault("revision", job.sequence - 1)
     if source is not None:
         properties["source"] = source
-    shown: dict[str, Any] = {name: _line(attributes.pop(name)) for name in SHOWN_AS_IT_IS if name in attributes}
+    shown: dict[str, Any] = {name: as_line(attributes.pop(name)) for name in SHOWN_AS_IT_IS if name in attributes}
     document: dict[str, Any] = {
         "uuid": job.uuid,
         "pipeline_uuid": job.pipeline_uuid,
         "state": job.state,
         "last_event": job.last_event,
         "updated": written(job.updated_at),
-        "data": _line(events[0].data),
+        "data": as_line(events[0].data),
         "session": job.session,
         "archive_path": job.archive_path,
         "archive_system": job.archive_system,
-        "archive_patterns": _line(details.archive_patterns),
-        "product_patterns": _line(details.product_patterns),
+        "archive_patterns": as_line(details.archive_patterns),
+        "product_patterns": as_line(details.product_patterns),
         "child_of": job.child_of,
         "generated_by": details.generated_by,
         "acted_on": details.acted_on,
@@ -100,18 +102,18 @@ def _job(job: Job, details: Details, events: list[Event], owner: str) -> bytes:
     if job.lifecycle != "pipeline":
         document["lifecycle"] = job.lifecycle
     if attributes:
-        document["attributes"] = {name: _line(raw) for name, raw in attributes.items()}
+        document["attributes"] = {name: as_line(raw) for name, raw in attributes.items()}
     return _encode(document)
 
 
 def _entry(event: Event, sent: Mapping[str, str]) -> dict[str, Any]:
     name = sent.get(str(event.sequence), event.name)
     name = name if name.lower() == event.name else event.name
-    return {"date": written(event.at), "data": _line(event.data), "name": name, "uuid": event.uuid}
+    return {"date": written(event.at), "data": as_line(event.data), "name": name, "uuid": event.uuid}
 
 
 def _properties(given: Raw | None, created_at: datetime, updated_at: datetime) -> dict[str, Any]:
-    kept: dict[str, Any] = {name: _line(raw) for name, raw in _kept(given, _members).items()}
+    kept: dict[str, Any] = {name: as_line(raw) for name, raw in _kept(given, _members).items()}
     return kept | {"created_date": written(created_at), "modified_date": written(updated_at)}
 
 
@@ -131,7 +133,7 @@ def _kept(given: Raw | None, read: Callable[[Raw], dict[str, T]]) -> dict[str, T
         return {}
 
 
-def _line(text: Raw | bytes) -> Raw:
+def as_line(text: Raw | bytes) -> Raw:
     """JSON text without line ends between its values; the text itself if it has none."""
     found = bytes(text)
     return Raw(msgspec.json.format(found, indent=-1) if b"\n" in found or b"\r" in found else found)

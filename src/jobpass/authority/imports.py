@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from jobpass import ids
 from jobpass.authority.catalogue import Kind
 from jobpass.authority.chain import link
+from jobpass.authority.comparing import compare_jobs, compare_pipelines
 from jobpass.authority.replay import OWNER_DOMAIN, JobRead, Read, Refused
 from jobpass.errors import InvalidInput
 from jobpass.records import NO_LINK, Event, ImportBatch, Imported, LegacyToken, Pipeline, Progress, Standing
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 CREDENTIAL: Final = "import:datacatalog"
 """What an imported event names as what authorised it."""
 
-_SAME: Final = ("lifecycle", "pipeline_uuid", "created_at", "child_of", "archive_path", "archive_system", "session")
 _encode = msgspec.json.Encoder().encode
 
 Fate = Literal["imported", "unchanged", "moved_on"]
@@ -92,6 +92,7 @@ class _Ready(Struct, frozen=True):
     line: int
     kind: Kind
     uuid: str
+    owner: str
     record: Imported | Pipeline
 
 
@@ -146,10 +147,10 @@ class Imports:
 
     async def prepare(self, read: Read) -> Prepared:
         """The records of a batch: each with its owner, a job with a serial and a chained history."""
-        ready = [_Ready(one.line, "jobs", one.job.uuid, await self._imported(one)) for one in read.jobs]
+        ready = [_Ready(one.line, "jobs", one.job.uuid, one.owner, await self._imported(one)) for one in read.jobs]
         for found in read.pipelines:
             pipeline = replace(found.pipeline, owner=await self._owner(found.owner))
-            ready.append(_Ready(found.line, "pipelines", pipeline.uuid, pipeline))
+            ready.append(_Ready(found.line, "pipelines", pipeline.uuid, found.owner, pipeline))
         return Prepared(ready, read.refused)
 
     async def write(self, prepared: Prepared, place: Place) -> list[Refused]:
@@ -239,9 +240,9 @@ class _Sorted:
 
     def _fate(self, one: _Ready, standing: Standing | None, known: Pipeline | None) -> Fate:
         if standing is not None and isinstance(one.record, Imported):
-            return _compare_jobs(one.record, standing, dry_run=self._dry_run)
+            return compare_jobs(one.record, standing, one.owner, dry_run=self._dry_run)
         if known is not None and isinstance(one.record, Pipeline):
-            return _compare_pipelines(one.record, known)
+            return compare_pipelines(one.record, known, one.owner)
         if one.uuid not in self.fresh and one.uuid not in self._seen:
             self.fresh[one.uuid] = one.record
             return "imported"
@@ -250,39 +251,6 @@ class _Sorted:
         if earlier != _fingerprint(one.record):
             raise InvalidInput.at("uuid", "was that of another document before")
         return "unchanged"
-
-
-def _compare_jobs(new: Imported, old: Standing, *, dry_run: bool) -> Fate:
-    """What becomes of a job that stands; ``InvalidInput`` if that is another one."""
-    pairs = zip(new.events, old.events, strict=False)
-    if not all(_same_event(one, other) for one, other in pairs):
-        raise InvalidInput.at("history", "is not that of the job of this uuid which stands here")
-    if len(new.events) > len(old.events):
-        raise InvalidInput.at("history", "is longer than that of this job here, which came from an earlier dump")
-    for field in _SAME if dry_run else (*_SAME, "owner"):
-        if getattr(new.job, field) != getattr(old.job, field):
-            raise InvalidInput.at(field, "is not that of the job of this uuid which stands here")
-    if new.details != old.details:
-        raise InvalidInput("The job of this uuid which stands here has other links, patterns or attributes.")
-    return "unchanged" if old.job.sequence == len(new.events) else "moved_on"
-
-
-def _same_event(one: Event, other: Event) -> bool:
-    return (one.uuid, one.name, one.at, one.state, one.data) == (
-        other.uuid,
-        other.name,
-        other.at,
-        other.state,
-        other.data,
-    )
-
-
-def _compare_pipelines(new: Pipeline, old: Pipeline) -> Fate:
-    if (new.name, new.body) == (old.name, old.body):
-        return "unchanged"
-    if new.created_at != old.created_at:
-        raise InvalidInput.at("uuid", "is that of another pipeline which stands here")
-    return "moved_on"
 
 
 def _fingerprint(record: Imported | Pipeline) -> int:

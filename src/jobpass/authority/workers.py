@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
@@ -23,9 +22,12 @@ from jobpass.tokens.caveats import Actions, Events, ExpiresAt
 from jobpass.tokens.mint import mint_document
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.authority.holds import Holds
+    from jobpass.authority.lease_time import LeaseTime
     from jobpass.clock import Clock
     from jobpass.ports import Randomness, Signals, Store
     from jobpass.tokens.keyring import Keyring
@@ -74,6 +76,7 @@ class Workers:
         blobs: Blobs,
         signals: Signals,
         polls: Holds,
+        time: LeaseTime,
         lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._store = store
@@ -85,6 +88,7 @@ class Workers:
         self._blobs = blobs
         self._signals = signals
         self._polls = polls
+        self._time = time
         self.lease_seconds = lease_seconds
 
     async def heartbeat(
@@ -160,7 +164,7 @@ class Workers:
         self, bearer: Bearer, uuid: str, progress: float | None, message: str | None, intermediate: bytes | None
     ) -> Job:
         """Renew the lease, and note how far the work is: 0 to 1; what is None stays as it was."""
-        sets: dict[str, Any] = {"leased_until": lease_end(self._common_time(), self.lease_seconds)}
+        sets: dict[str, Any] = {"leased_until": lease_end(self._time.now(), self.lease_seconds)}
         data: dict[str, Any] = {}
         if progress is not None:
             if not 0 <= progress <= 1:
@@ -205,7 +209,9 @@ class Workers:
 
     async def tend(self) -> None:
         """A chore: take jobs back whose leases ended."""
-        at, due = self._clock.now(), self._common_time()
+        if not self._time.may_end():
+            return
+        at, due = self._clock.now(), self._time.now()
         for uuid in await self._store.lapsed(due, LAPSED_AT_ONCE):
             outcome = await self._store.apply(uuid, self._judges.loss(self._event_uuid(), at, due))
             if isinstance(outcome, Change) and outcome.event is not None and outcome.after is not None:
@@ -228,7 +234,7 @@ class Workers:
     async def _lease(self, bearer: Bearer, worker: str, platforms: list[str]) -> Leased | None:
         at = self._clock.now()
         serial = ids.serial(self._randomness(8))
-        until = lease_end(self._common_time(), self.lease_seconds)
+        until = lease_end(self._time.now(), self.lease_seconds)
         lease = Lease(serial, worker, session_of(bearer).credential.id, until)
         change = await self._store.apply_next(platforms, self._judges.lease(bearer, self._event_uuid(), at, lease))
         if change is None or change.after is None or change.after.work is None:
@@ -287,11 +293,6 @@ class Workers:
         expired = credential.expires_at is not None and credential.expires_at <= at
         if credential.revoked_at is not None or expired:
             raise RevokedToken("The API key of the lease has ended.")
-
-    def _common_time(self) -> datetime:
-        """The time by which leases end: one node gives them, another may take them back, and only the store's clock is
-        the same for both."""
-        return self._clock.now() - timedelta(seconds=self._store.clock_offset() or 0.0)
 
     def _publish_waiting(self, job: Job) -> None:
         if job.work is not None and job.state == "waiting":

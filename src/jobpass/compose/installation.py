@@ -84,7 +84,7 @@ async def _init_store(
     folder: Path, url: str, operator: tuple[str, str], environ: Mapping[str, str], *, single_operator: bool
 ) -> None:
     """The same where the record is in a database that many reach, one of whom makes its first account."""
-    store = await open_store(url)
+    store = await open_store(url, make=True)
     try:
         async with store.hold("jobpass init"):
             if not await is_fresh(store):

@@ -2,11 +2,13 @@
 
 The descriptor is its socket at the port that all share. Its settings come in a line on stdin, since they may hold what
 arguments must not; that stdin ends means that the process which started this one is gone, and ends it as SIGTERM does.
-On stdout is one line: ``Listening``, or ``Refused``.
+On stdout is one line, ``Listening`` or ``Refused``; from then on an empty one each second, as long as its loop runs.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -19,7 +21,7 @@ from typing import Final
 import msgspec
 
 from jobpass import log
-from jobpass.compose.nodes import STOP_SECONDS, Answer, Listening, Refused
+from jobpass.compose.nodes import BEAT_SECONDS, STOP_SECONDS, Answer, Listening, Refused
 from jobpass.compose.serving import serve_alone
 from jobpass.errors import Error
 from jobpass.settings import Settings
@@ -40,6 +42,8 @@ def main(folder: Path, descriptor: int) -> int:
     def ready(_host: str, _port: int) -> None:
         threading.Thread(target=_follow, name="jobpass-parent", daemon=True).start()
         _say(Listening())
+        os.set_blocking(sys.stdout.fileno(), False)  # whoever should read may stand still; this process must not
+        _beat(asyncio.get_running_loop())
 
     try:
         serve_alone(folder, settings, ready, listener)
@@ -55,6 +59,12 @@ def _follow() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _beat(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):  # nobody reads: stdin tells if nobody is there
+        os.write(sys.stdout.fileno(), b"\n")
+    loop.call_later(BEAT_SECONDS, _beat, loop)
 
 
 def _say(answer: Answer) -> None:

@@ -35,6 +35,11 @@ STARTS: Final = 3
 """A process that has ended so often without a word, before all listen, is given up, and the others with it."""
 STOP_SECONDS: Final = 20
 """What has not ended so long after it was told to is killed; by itself it takes at most 15."""
+BEAT_SECONDS: Final = 1.0
+"""How often a process that serves says that its loop runs."""
+LOOKS: Final = 3
+"""Times that it is looked for that in ``frozen_seconds``, since this process may have stood still itself: then what was
+said meanwhile is found by the next look."""
 NAME_LENGTH: Final = 64
 """Of a node, in letters."""
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -185,6 +190,7 @@ class _Nodes:
             line = await process.stdout.readline()
             if line:
                 self._heard(number, _decode(line))
+                await self._follow(number, process)
             return await process.wait()
         finally:
             if process.returncode is None:
@@ -192,6 +198,23 @@ class _Nodes:
                 await process.wait()
             self._listening.discard(number)
             del self._running[number]
+
+    async def _follow(self, number: int, process: Process) -> None:
+        """Until the process ends, or is killed because it says nothing any more."""
+        assert process.stdout is not None
+        seconds, silent = self._settings.frozen_seconds, 0
+        while silent < LOOKS:
+            try:
+                said = await asyncio.wait_for(process.stdout.read(4096), seconds / LOOKS)
+            except TimeoutError:
+                silent += 1
+                continue
+            if not said:
+                return
+            silent = 0
+        name = _name(self._settings, number)
+        log.error("the process of node %s has not moved for %d seconds, and is killed", name, seconds)
+        _send(process, signal.SIGKILL)
 
     async def _start(self, number: int) -> Process:
         with self._port.socket() as listener:  # closed here, so that it ends with the process

@@ -25,10 +25,11 @@ def place_of(folder: Path, settings: Settings) -> Where:
     return folder / DATABASE if settings.store is None else settings.store
 
 
-async def open_store(where: Where, clock: Clock | None = None) -> Store:
-    """The store, made or migrated if need be; raises as its ``open``, ``SetupError`` without the driver.
+async def open_store(where: Where, clock: Clock | None = None, *, make: bool = False) -> Store:
+    """The store, migrated if need be; raises as its ``open``, ``SetupError`` without the driver.
 
-    A database compares its clock with ``clock``, the machine's unless told.
+    A file is made if it is not there, a schema in a database only with ``make``: its name may be misspelt. A database
+    compares its clock with ``clock``, the machine's unless told.
     """
     if isinstance(where, Path):
         from jobpass.stores.sqlite import SqliteStore
@@ -36,7 +37,7 @@ async def open_store(where: Where, clock: Clock | None = None) -> Store:
         return await SqliteStore.open(where)
     with driver_needed():
         from jobpass.stores.postgres import PostgresStore
-    return await PostgresStore.open(where, clock)
+    return await PostgresStore.open(where, clock, make=make)
 
 
 @contextmanager
@@ -56,9 +57,16 @@ async def is_fresh(store: Store) -> bool:
 
 
 async def is_ready(folder: Path, settings: Settings) -> bool:
-    """Whether there is a record for the folder, be it in a file or in a database that the settings name."""
+    """Whether there is a record for the folder, be it in a file or in a database that the settings name.
+
+    ``SetupError`` if the database has none in the schema that they name, but in another one.
+    """
     if settings.store is None:
         return is_initialised(folder)
+    with driver_needed():
+        from jobpass.stores.postgres import is_made
+    if not await is_made(settings.store):
+        return False
     store = await open_store(settings.store)
     try:
         return not await is_fresh(store)
@@ -86,8 +94,4 @@ async def finish_migration(url: str) -> tuple[int, int]:
     """Take away what only earlier releases need; the schema's version, and the oldest that is compatible now."""
     with driver_needed():
         from jobpass.stores.postgres import finish_migration
-        from jobpass.stores.postgres.failures import FAILURES, unavailable
-    try:
-        return await finish_migration(url)
-    except FAILURES as error:
-        raise unavailable(error, "be opened") from None
+    return await finish_migration(url)

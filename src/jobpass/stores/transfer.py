@@ -91,8 +91,23 @@ PROGRESS: Final = "jobpass copy"
 """Where ``import_progress`` says how far a copy into this store came; that row is not copied."""
 
 
+class Mark(NamedTuple):
+    """Another one means that somebody has written.
+
+    ``lasting`` can be kept; of what takes no number, such as counted uses, only ``passing`` tells, which counts within
+    one opening.
+    """
+
+    lasting: str
+    passing: int
+
+
 class Source(Protocol):
     """What is copied; nothing may write to it meanwhile."""
+
+    async def mark(self) -> Mark:
+        """What tells whether others have written since the last time."""
+        ...
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> list[Row]:
         """The next rows in the order of their keys."""

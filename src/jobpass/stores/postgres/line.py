@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from jobpass.records import HELD, WAITING, Change, Details, Event, Job, Replayed
 from jobpass.stores.postgres.calls import Apply, ApplyNext
 from jobpass.stores.rows.jobs import same_but_progress
 from jobpass.stores.rules import check_answer
+
+JOB: Final = "job:"
+"""Before a job's uuid in its topic."""
 
 
 class Row:
@@ -131,7 +134,7 @@ class Line:
 
     def topics(self) -> list[str]:
         """What others may wait for: the job; its queue if it waits from now on, or leaves a worker."""
-        topics = [f"job:{self.uuid}"]
+        topics = [JOB + self.uuid]
         old, new = None if self.row is None else self.row.job, self.current
         one = new or old
         if one is not None and one.work is not None:

@@ -101,8 +101,10 @@ WITH mine AS (
 DELETE FROM lane WHERE seen_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000
    AND id <> ALL($2::text[])
 
--- leave_lane: the connection is closed for good
-DELETE FROM lane WHERE id = $1
+-- leave_lane: the connection is closed for good; the counter keeps that there was a lane, and how often it was moved
+WITH gone AS (DELETE FROM lane WHERE id = $1 RETURNING number)
+INSERT INTO counter (name, value) SELECT 'lane', number FROM gone
+ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value
 
 -- lock_counters: hold some counters, in one order for all, so that nobody waits for somebody who waits for him
 SELECT name FROM counter WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
@@ -116,8 +118,8 @@ SELECT value FROM counter WHERE name = $1
 -- epoch: what the number of the last end of sessions is, and the database's clock in microseconds
 SELECT value, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM counter WHERE name = 'epoch'
 
--- notify: tell the other nodes
-SELECT pg_notify($1, $2)
+-- notify: tell the other nodes, in several notes if need be
+SELECT count(pg_notify($1, note)) FROM unnest($2::text[]) AS note
 
 -- lock: hold a number against everybody else
 SELECT pg_try_advisory_lock($1)

@@ -13,7 +13,10 @@ from typing import Any, Final
 from asyncpg.exceptions import InsufficientPrivilegeError
 
 from jobpass.errors import SchemaTooNew, SetupError
-from jobpass.stores.postgres.database import Connector
+from jobpass.stores.postgres.database import Connector, persist
+from jobpass.stores.postgres.failures import FAILURES
+from jobpass.stores.postgres.opening import unopened
+from jobpass.stores.postgres.place import Place, read_place
 from jobpass.stores.postgres.queries import MIGRATIONS, Migration
 
 LOCK_SECONDS: Final = 30
@@ -26,29 +29,55 @@ def number_of(*parts: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big", signed=True)
 
 
-async def migrate(connector: Connector, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+async def migrate(connector: Connector, migrations: tuple[Migration, ...] = MIGRATIONS, *, make: bool = True) -> None:
     """Make or begin what this Jobpass's schema lacks; what others need is left.
 
-    Raises ``SchemaTooNew`` if this Jobpass is too old for it, ``SetupError`` for a schema that is not ours.
+    Raises ``SchemaTooNew`` if this Jobpass is too old for it, ``SetupError`` for a schema that is not ours; without
+    ``make`` also for one that is not there.
     """
-    await _migrated(connector, migrations, finish=False)
+    await _migrated(connector, migrations, finish=False, make=make)
+
+
+async def is_made(url: str) -> bool:
+    """Whether there is a schema of Jobpass where the URL says; ``SetupError`` if not there, but elsewhere in the
+    database: then the name of the schema is misspelt, or ``migrate`` is to be told to make another one."""
+    connector = Connector(read_place(url))
+
+    async def look() -> bool:
+        connection = await connector.connect()
+        try:
+            if await _found(connection, connector.place.schema) is not None:
+                return True
+            if await _others(connection):
+                raise await _missing(connection, connector.place)
+            return False
+        finally:
+            await connection.close()
+
+    return await persist(look, lambda error: unopened(error, connector.place))
 
 
 async def finish_migration(url: str, migrations: tuple[Migration, ...] = MIGRATIONS) -> tuple[int, int]:
     """Take away what only nodes of earlier releases need, which cannot be opened from then on; returns the version
-    and what is compatible now. Raises as ``migrate``."""
-    from jobpass.stores.postgres.place import read_place
+    and what is compatible now. Raises as ``migrate``, and ``StoreUnavailable``."""
+    place = read_place(url)
+    try:
+        return await _migrated(Connector(place), migrations, finish=True, make=False)
+    except FAILURES as error:
+        raise unopened(error, place) from None
 
-    return await _migrated(Connector(read_place(url)), migrations, finish=True)
 
-
-async def _migrated(connector: Connector, migrations: tuple[Migration, ...], *, finish: bool) -> tuple[int, int]:
+async def _migrated(
+    connector: Connector, migrations: tuple[Migration, ...], *, finish: bool, make: bool
+) -> tuple[int, int]:
     connection = await connector.connect(lock_timeout=f"{LOCK_SECONDS}s", statement_timeout="0")
     try:
         encoding = await connection.fetchval("SHOW server_encoding")
         if encoding != "UTF8":
             raise SetupError(f"The database has the encoding {encoding}; Jobpass needs UTF8.")
         found = await _found(connection, connector.place.schema)
+        if found is None and not make:
+            raise await _missing(connection, connector.place)
         if found is not None and found[0] >= len(migrations) and not finish:
             return _compatible(found, migrations)
         await connection.execute("SELECT pg_advisory_lock($1)", number_of("schema", connector.place.schema))
@@ -88,6 +117,26 @@ async def _found(connection: Any, schema: str) -> tuple[int, int] | None:
     if row is None:
         raise SetupError(f"The schema {schema} has lost its version.")
     return row[0], row[1]
+
+
+async def _others(connection: Any) -> list[str]:
+    """The schemas of the database that look like ours."""
+    rows = await connection.fetch(
+        "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE relname = 'meta' AND relkind = 'r' AND 2 = (SELECT count(*) FROM pg_attribute"
+        " WHERE attrelid = pg_class.oid AND attname IN ('version', 'min_compatible')) ORDER BY nspname"
+    )
+    return [row[0] for row in rows]
+
+
+async def _missing(connection: Any, place: Place) -> SetupError:
+    others = ", ".join(await _others(connection))
+    if not others:
+        return SetupError(f"There is no Jobpass data in {place.shown}: jobpass init makes it.")
+    return SetupError(
+        f"There is no Jobpass data in the schema {place.schema} of {place.shown}, but in {others}: correct schema= in "
+        "the URL, or make an installation of its own with jobpass init."
+    )
 
 
 async def _begin(connection: Any, schema: str) -> tuple[int, int]:

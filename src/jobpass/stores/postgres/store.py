@@ -35,13 +35,13 @@ from jobpass.stores.postgres.admin_keys import AdminKeys
 from jobpass.stores.postgres.audit import AuditChains
 from jobpass.stores.postgres.calls import Apply, Statement
 from jobpass.stores.postgres.database import Connector, persist
-from jobpass.stores.postgres.failures import unavailable
 from jobpass.stores.postgres.files import Files
 from jobpass.stores.postgres.imports import Imports
 from jobpass.stores.postgres.lane import Lane
 from jobpass.stores.postgres.links import linked_filters
 from jobpass.stores.postgres.making import directory
 from jobpass.stores.postgres.offset import Offset
+from jobpass.stores.postgres.opening import unopened
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.platforms import Platforms
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, compiled
@@ -68,20 +68,22 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
         self._watch = watch
         self._offset = offset
         self._tended_at = time.monotonic()
+        for writer in self._writers:
+            watch.subscribe(writer.forget)
 
     @classmethod
-    async def open(cls, url: str, clock: Clock | None = None) -> Self:
-        """Open the database of a URL (``place.py``); its schema is made, or brought up to date, if need be.
+    async def open(cls, url: str, clock: Clock | None = None, *, make: bool = True) -> Self:
+        """Open the database of a URL (``place.py``); its schema is brought up to date, with ``make`` also made.
 
         ``clock`` is compared with the database's, the machine's unless told.
-        Waits ``BUSY_SECONDS`` for a database that is away. Raises ``SetupError`` for a URL or a schema that cannot be
-        used, ``SchemaTooNew``, ``StoreUnavailable``; none shows a password.
+        Waits ``BUSY_SECONDS`` for a database that is away. Raises ``SetupError`` for a URL, a role or a schema that
+        cannot be used, ``SchemaTooNew``, ``StoreUnavailable``; none shows a password.
         """
         connector, sessions, offset = Connector(read_place(url)), SessionCache(), Offset(clock or SystemClock())
         watch = Watch(connector, sessions, offset)
 
         async def begin() -> Any:
-            await migrate(connector)
+            await migrate(connector, make=make)
             await watch.start()
             try:
                 return await connector.make_pool()
@@ -89,7 +91,7 @@ class PostgresStore(Sessions, AdminKeys, Platforms, AuditChains, Webhooks, Impor
                 await watch.stop()
                 raise
 
-        pool = await persist(begin, lambda error: unavailable(error, "be opened"))
+        pool = await persist(begin, lambda error: unopened(error, connector.place))
         lanes = [Lane(connector, secrets.token_hex(16)) for _ in range(connector.place.lanes)]
         return cls(pool, lanes, watch, sessions, offset)
 

@@ -8,9 +8,10 @@ from typing import Any, Final, Self
 
 from jobpass.stores.postgres.database import Connector, open_connection, persist
 from jobpass.stores.postgres.failures import FAILURES, unavailable
+from jobpass.stores.postgres.opening import unopened
 from jobpass.stores.postgres.place import read_place
 from jobpass.stores.postgres.schema import migrate
-from jobpass.stores.transfer import PROGRESS, Key, Row, Table
+from jobpass.stores.transfer import PROGRESS, Key, Mark, Row, Table
 
 SECONDS: Final = 300.0
 """For one batch."""
@@ -31,7 +32,7 @@ _READ: Final = {
     " previous_kid, previous_until, failing_since, disabled_at, reason, (SELECT count(*) FROM {pending}"
     " WHERE news.id <= webhook.since) AS since FROM webhook) AS found",
     "import_progress": "(SELECT * FROM import_progress WHERE source <> 'jobpass copy') AS found",
-    "number": "(SELECT name, value FROM counter WHERE name <> 'epoch' AND value > 0) AS found",
+    "number": "(SELECT name, value FROM counter WHERE name NOT IN ('epoch', 'lane') AND value > 0) AS found",
 }
 _WRITE: Final = {
     "principal": "INSERT INTO principal (id, email, role, active, created_at, password_hash, profile)"
@@ -53,6 +54,10 @@ _PUT_PROGRESS: Final = (
 )
 
 
+_LANES: Final = "SELECT id, number FROM lane ORDER BY id"
+_COUNTERS: Final = "SELECT name, value FROM counter ORDER BY name"
+
+
 class PostgresRows:
     """``transfer.Target``."""
 
@@ -61,11 +66,18 @@ class PostgresRows:
         self._connection: Any = None
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, *, make: bool) -> Self:
         """Open the database as ``PostgresStore.open``."""
         connector = Connector(read_place(url))
-        await persist(lambda: migrate(connector), lambda error: unavailable(error, "be opened"))
+        await persist(lambda: migrate(connector, make=make), lambda error: unopened(error, connector.place))
         return cls(connector)
+
+    async def mark(self) -> Mark:
+        """As ``transfer.Source``; each group of a node moves the number of its lane, and then a counter keeps it."""
+        lanes = await self._ask("be read", lambda connection: connection.fetch(_LANES))
+        counters = await self._ask("be read", lambda connection: connection.fetch(_COUNTERS))
+        numbers = repr([tuple(row) for row in (*lanes, *counters)])
+        return Mark(hashlib.sha256(numbers.encode()).hexdigest(), 0)
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> list[Row]:
         """As ``transfer.Source``."""

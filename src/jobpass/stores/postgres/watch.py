@@ -25,9 +25,12 @@ ANSWER_SECONDS: Final = 0.5
 TELL_SECONDS: Final = 0.02
 """Between two notes to the other nodes; what changes meanwhile goes into the next one."""
 NOTE_BYTES: Final = 7900
-"""The server takes less than 8,000 bytes in one note."""
+"""The server takes less than 8,000 bytes in one note; what does not fit goes into several that are sent at once."""
 MOST_TOLD: Final = 4096
-"""Topics kept for the next note; of more it only says that there were more."""
+"""Topics kept for the next notes; of more these only say that there were more."""
+
+ANYTHING: Final = ""
+"""The note that any topic may have changed."""
 
 _SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "400", "statement_timeout": "400"}
 
@@ -156,7 +159,7 @@ class Watch:
     def _on_note(self, connection: Any, pid: int, _channel: str, note: str) -> None:
         if connection is not self._connection or pid == self._pid:
             return
-        topics = note.split("\n") if note else None
+        topics = None if note == ANYTHING else note.split("\n")
         for tell in self._tells:
             tell(topics)
 
@@ -166,9 +169,24 @@ class Watch:
             await self._something.wait()
             self._something.clear()
             changed, self._changed = self._changed, set()
-            note = "" if changed is None else "\n".join(changed)
-            if len(note.encode("utf-8", "replace")) > NOTE_BYTES or "\n\n" in f"\n{note}\n" or "\0" in note:
-                note = ""
+            notes = [ANYTHING] if changed is None else notes_of(changed)
             with suppress(StoreUnavailable):  # who listens will ask anew when the database is back
-                await self._ask(QUERIES["notify"].sql, self._channel, note)
+                await self._ask(QUERIES["notify"].sql, self._channel, notes)
             await asyncio.sleep(TELL_SECONDS)
+
+
+def notes_of(topics: Collection[str]) -> list[str]:
+    """The topics in as few notes as hold them, or ``[ANYTHING]`` if one of them fits into none."""
+    notes: list[str] = []
+    lines: list[str] = []
+    size = 0
+    for topic in topics:
+        length = len(topic.encode("utf-8", "replace")) + 1
+        if length > NOTE_BYTES or not topic or "\n" in topic or "\0" in topic:
+            return [ANYTHING]
+        if size + length > NOTE_BYTES:
+            notes.append("\n".join(lines))
+            lines, size = [], 0
+        lines.append(topic)
+        size += length
+    return [*notes, "\n".join(lines)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from jobpass.stores.postgres.attempt import Attempt
@@ -12,7 +12,7 @@ from jobpass.stores.postgres.calls import Apply, ApplyNext, Statement
 from jobpass.stores.postgres.database import BUSY_SECONDS, PAUSE_SECONDS, RETRY_SECONDS
 from jobpass.stores.postgres.failures import FAILURES, is_certain, is_conflict, is_culprit, passes, unavailable
 from jobpass.stores.postgres.lane import Lane
-from jobpass.stores.postgres.line import Row
+from jobpass.stores.postgres.line import JOB, Row
 from jobpass.stores.rules import closed
 
 JOBS_CACHED: Final = 4096
@@ -27,7 +27,7 @@ class Writer:
     """The only user of a lane. Between ``write`` and ``done`` it takes no other group.
 
     The cache of jobs is only what the last groups have left: what is judged on it is written if the row still has the
-    same version, and else loaded and judged again.
+    same version, and else loaded and judged again. Other nodes tell what they moved, so that this is seldom in vain.
     """
 
     def __init__(self, lane: Lane, told: Told) -> None:
@@ -41,6 +41,14 @@ class Writer:
     def write(self, group: Group, loop: asyncio.AbstractEventLoop, done: Done) -> None:
         """As ``batch.Write``."""
         self._task = loop.create_task(self._work(group, done))
+
+    def forget(self, topics: Collection[str] | None) -> None:
+        """Other nodes have changed this, or with None perhaps anything: judge the jobs in it on what is loaded anew."""
+        if topics is None:
+            self._cache.clear()
+            return
+        for topic in topics:
+            self._cache.pop(topic.removeprefix(JOB), None)
 
     async def close(self) -> None:
         """Let go of the lane; no group may be under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -9,7 +10,7 @@ from typing import Final, Self
 import apsw
 
 from jobpass.stores.sqlite.database import open_both, unavailable
-from jobpass.stores.transfer import NUMBERED, PROGRESS, Key, Row, Table
+from jobpass.stores.transfer import NUMBERED, PROGRESS, Key, Mark, Row, Table
 
 # Events up to this number were looked at, or came before whoever listens now.
 _PLACE: Final = (
@@ -44,6 +45,12 @@ _PUT_PROGRESS: Final = (
 )
 
 
+_NUMBERS: Final = (
+    "SELECT (SELECT group_concat(name || ' ' || seq) FROM (SELECT name, seq FROM sqlite_sequence ORDER BY name)),"
+    " (SELECT max(id) FROM event), (SELECT max(id) FROM audit)"
+)
+
+
 class SqliteRows:
     """``transfer.Target``."""
 
@@ -54,6 +61,12 @@ class SqliteRows:
     def open(cls, path: Path) -> Self:
         """Open the file as ``SqliteStore.open``."""
         return cls(open_both(path))
+
+    async def mark(self) -> Mark:
+        """As ``transfer.Source``; SQLite itself tells of all that other connections write."""
+        (numbers,) = self._fetch(_NUMBERS, ())
+        ((version,),) = self._fetch("PRAGMA data_version", ())
+        return Mark(json.dumps(numbers), version)
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> list[Row]:
         """As ``transfer.Source``."""
