@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from jobpass.authority.blobs import SWEPT_AFTER
 from jobpass.authority.gate import Submission
 from jobpass.authority.platforms import Draft
-from jobpass.authority.work_judges import MAX_ATTEMPTS, WORKER_LOST, Report
+from jobpass.authority.work_judges import GIVEN_BACK, MAX_ATTEMPTS, MAX_GIVEN_BACK, WORKER_LOST, Report
 from jobpass.authority.workers import LEASE_SECONDS, POLLS_EACH
 from jobpass.errors import (
     Conflict,
@@ -241,6 +241,67 @@ async def test_a_worker_gives_a_job_back_and_another_one_has_it(yard: Yard) -> N
         await yard.complete(holder, job.uuid)
 
 
+async def test_a_job_that_workers_give_back_for_reasons_of_their_own_has_lost_no_attempt(yard: Yard) -> None:
+    requeue, read = yard.house.authority.workers.requeue, yard.house.authority.compute.read
+    job = await yard.submit()
+    for n in range(MAX_ATTEMPTS + 1):
+        leased, holder = await yard.taken(f"w{n}")
+        assert leased.work.attempts == 1
+        assert (await requeue(holder, job.uuid, "restarted", counts=False)).state == "waiting"
+        with pytest.raises(RevokedToken):  # once: the lease is over, and with it what its token may say
+            await requeue(holder, job.uuid, "restarted", counts=False)
+    for _ in range(MAX_ATTEMPTS - 1):
+        await yard.taken()
+        await _lose(yard)
+    leased, holder = await yard.taken()
+    assert leased.work.attempts == MAX_ATTEMPTS
+    await yard.complete(holder, job.uuid)
+    ended = await read(yard.ann, job.uuid)
+    assert (ended.state, work_of(ended).given_back) == ("completed", MAX_ATTEMPTS + 1)
+    events = await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 99)
+    told = [data_of(event.data) for event in events if event.name == "requeue"]
+    assert told[0] == {"reason": "restarted", "worker": "w0", "attempt": 1, "counts": False}
+    assert [one.get("counts") for one in told] == [False] * 4 + [None] * 2
+    assert (await yard.house.authority.jobs.verify(yard.ann, job.uuid))[1] is None
+
+
+async def test_nobody_gives_a_job_back_for_ever(yard: Yard) -> None:
+    requeue = yard.house.authority.workers.requeue
+    job = await yard.submit()
+    for _ in range(MAX_GIVEN_BACK + MAX_ATTEMPTS - 1):
+        _, holder = await yard.taken()
+        assert (await requeue(holder, job.uuid, "no", counts=False)).state == "waiting"
+    _, holder = await yard.taken()
+    ended = await requeue(holder, job.uuid, "still no", counts=False)
+    work = work_of(ended)
+    assert (ended.state, work.failure_code, work.given_back) == ("error", GIVEN_BACK, MAX_GIVEN_BACK)
+    assert work.status_message == "3 workers gave this job back or fell silent while they had it. Last: still no"
+    assert (work.ended_at, work.lease, work.worker) == (yard.house.clock.now(), None, None)
+    assert await yard.lease() is None
+    last = (await yard.house.authority.jobs.history(yard.ann, job.uuid, 200, 99))[-1]
+    assert (last.name, last.credential, data_of(last.data)["reason"]) == ("fail", "server", "still no")
+
+
+async def test_what_counts_and_what_is_lost_are_counted_together(yard: Yard) -> None:
+    requeue = yard.house.authority.workers.requeue
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    assert (await requeue(holder, job.uuid, "out of memory")).state == "waiting"
+    await yard.taken()
+    await _lose(yard)
+    _, holder = await yard.taken()
+    assert (await requeue(holder, job.uuid, "out of memory")).state == "error"
+
+
+async def test_a_job_that_is_to_be_canceled_is_not_given_back(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    await yard.house.authority.compute.cancel(yard.ann, job.uuid)
+    for counts in (True, False):
+        with pytest.raises(IllegalTransition):
+            await yard.house.authority.workers.requeue(holder, job.uuid, "no", counts=counts)
+
+
 async def test_a_lease_ends_with_its_key(yard: Yard) -> None:
     job = await yard.submit()
     _, holder = await yard.taken()
@@ -346,7 +407,8 @@ async def test_what_changes_between_a_look_and_a_write_is_seen_by_the_judge(yard
     job = await yard.submit()
     leased, holder = await yard.taken()
     report = judges.report(holder, job.uuid, "e", at, Report("fail", {}, {}))
-    for judge in (report, judges.loss("e", at, at), judges.cancellation(yard.ann, job.uuid, "e", at)):
+    give_back = judges.give_back(holder, job.uuid, "e", at, "", counts=True)
+    for judge in (report, give_back, judges.loss("e", at, at), judges.cancellation(yard.ann, job.uuid, "e", at)):
         with pytest.raises(UnknownJob):
             judge(None, None)
     plain = replace(leased.job, work=None)

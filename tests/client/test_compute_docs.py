@@ -59,6 +59,8 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"at most {workers.MAX_SPECS_BYTES >> 10} KiB",
         f"`wait_s` (0 to {wire.WAIT_SECONDS})",
         f"`{work_judges.WORKER_LOST}`",
+        f"`{work_judges.GIVEN_BACK}`",
+        f"up to {work_judges.MAX_GIVEN_BACK} times",
         f"`{outcome.FORBIDDEN}`",
     ):
         assert told in words, told

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from jobpass.ports import Judge
 
 MAX_ATTEMPTS: Final = 3
-"""Workers that may lose a job; then it has failed."""
+"""Workers that may lose a job, or give it back; then it has failed."""
+MAX_GIVEN_BACK: Final = 100
+"""So often a job is given back without that being an attempt: many restarts of workers, but no worker that takes it and
+gives it back for ever."""
 WORKER_LOST: Final = "worker_lost"
 """The failure of a job whose workers fell silent."""
+GIVEN_BACK: Final = "given_back"
+"""The failure of a job whose last worker that may lose it gave it back."""
 OWNER_DISABLED: Final = "owner_disabled"
 """Why a job was canceled that nobody asked to cancel."""
 TOO_LATE: Final = "Can not cancel job"
@@ -122,6 +127,32 @@ class WorkJudges:
 
         return judge
 
+    def give_back(
+        self, bearer: Bearer, uuid: str, event_uuid: str, at: datetime, reason: str, *, counts: bool
+    ) -> Judge:
+        """The judge of a worker that has the job and gives it back: it waits again, or has failed after the last
+        attempt. Without ``counts`` the lease was no attempt, up to ``MAX_GIVEN_BACK`` times."""
+
+        def judge(job: Job | None, _prior: Event | None) -> Change:
+            if job is None:
+                raise UnknownJob(uuid)
+            platform = None if job.work is None else job.work.platform
+            access = Access("jobs.work", at, uuid, "requeue", job.state, platform, bearer.address)
+            allowed = self._gate.admit(bearer, access, job)
+            job, work = _standing(job)
+            counted = counts or work.given_back >= MAX_GIVEN_BACK
+            data = {"reason": reason, "worker": work.worker, "attempt": work.attempts, "counts": counted}
+            change = self._gate.advance(job, allowed, _submission(event_uuid, "requeue", data, at))
+            if not counted:
+                return _with(change, **GONE, **REQUEUED, attempts=work.attempts - 1, given_back=work.given_back + 1)
+            if work.attempts < MAX_ATTEMPTS:
+                return _with(change, **GONE, **REQUEUED)
+            change = self._gate.advance(job, SERVER, _submission(event_uuid, "fail", data, at))
+            message = f"{work.attempts} workers gave this job back or fell silent while they had it. Last: {reason}"
+            return _with(change, **GONE, failure_code=GIVEN_BACK, status_message=message, ended_at=at)
+
+        return judge
+
     def cancellation(self, bearer: Bearer, uuid: str, event_uuid: str, at: datetime) -> Judge:
         """The judge of a wish to stop: what waits is canceled at once, what a worker has when that says so.
 
@@ -169,21 +200,22 @@ class WorkJudges:
                 return Change(job, job, None)
             sets: dict[str, Any]
             data: dict[str, Any] = {"reason": WORKER_LOST, "worker": work.worker, "attempt": work.attempts}
-            gone: dict[str, Any] = {"lease": None, "leased_until": None, "worker": None, "worker_key": None}
             if job.state == "cancel_requested":
                 name, sets = "canceled", {"ended_at": at}
             elif work.attempts < MAX_ATTEMPTS:
                 name, sets = "requeue", dict(REQUEUED)
             else:
                 name = "fail"
-                message = f"{work.attempts} workers fell silent while they had this job."
+                message = f"{work.attempts} workers gave this job back or fell silent while they had it."
                 sets = {"failure_code": WORKER_LOST, "status_message": message, "ended_at": at}
             change = self._gate.advance(job, SERVER, _submission(event_uuid, name, data, at))
-            return _with(change, **gone, **sets)
+            return _with(change, **GONE, **sets)
 
         return judge
 
 
+GONE: Final[Mapping[str, Any]] = {"lease": None, "leased_until": None, "worker": None, "worker_key": None}
+"""What is forgotten of a job that no worker has any more: the token of the lease is dead."""
 REQUEUED: Final[Mapping[str, Any]] = {
     "started_at": None,
     "progress": 0.0,

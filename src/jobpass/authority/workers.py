@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,9 +15,9 @@ from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
 from jobpass.authority.standing import anew, session_of
-from jobpass.authority.work_judges import REQUEUED, Lease, Report, WorkJudges, lease_end, told
+from jobpass.authority.work_judges import Lease, Report, WorkJudges, lease_end, told
 from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
-from jobpass.records import Change, Job, Platform, Work
+from jobpass.records import Change, Job, Platform, Replayed, Work
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, ExpiresAt
 from jobpass.tokens.mint import mint_document
@@ -46,7 +46,7 @@ LAPSED_AT_ONCE: Final = 256
 REPORTS: Final = ("update", "complete", "fail", "canceled", "requeue")
 """The events that a worker may send."""
 
-Reported = Literal["update", "complete", "fail", "canceled", "requeue"]
+Reported = Literal["update", "complete", "fail", "canceled"]
 
 
 class Leased(Struct, frozen=True):
@@ -196,10 +196,15 @@ class Workers:
         sets = {"failure_code": code, "status_message": message}
         return await self._end(bearer, uuid, "fail", {"failure_code": code, "message": message}, sets)
 
-    async def requeue(self, bearer: Bearer, uuid: str, reason: str) -> Job:
-        """The worker gives the job back, which waits for another one."""
-        sets = {**REQUEUED, "lease": None, "leased_until": None, "worker": None, "worker_key": None}
-        job = await self._report(bearer, uuid, "requeue", {"reason": reason}, sets)
+    async def requeue(self, bearer: Bearer, uuid: str, reason: str, *, counts: bool = True) -> Job:
+        """The worker gives the job back, which waits for another one, or has failed after the last attempt.
+
+        Without ``counts`` the reason is the worker's own, and this was no attempt (see ``WorkJudges.give_back``).
+        """
+        await self.standing(bearer, uuid)
+        at = self._clock.now()
+        judge = self._judges.give_back(bearer, uuid, self._event_uuid(), at, reason, counts=counts)
+        job = await self._judged(uuid, self._store.apply(uuid, judge))
         self._publish_waiting(job)
         return job
 
@@ -271,7 +276,11 @@ class Workers:
         await self.standing(bearer, uuid)
         judge = self._judges.report(bearer, uuid, self._event_uuid(), self._clock.now(), Report(event, data, sets))
         write = self._store.apply(uuid, judge)
-        outcome = await (write if kept is None else kept.naming(write))
+        return await self._judged(uuid, write if kept is None else kept.naming(write))
+
+    async def _judged(self, uuid: str, write: Awaitable[Change | Replayed]) -> Job:
+        """The job after the write of what a worker said of it; who waits for its events is told."""
+        outcome = await write
         assert isinstance(outcome, Change)
         assert outcome.after is not None
         if outcome.event is not None:

@@ -27,7 +27,7 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
 
     ``lease`` (64 random bits) is named by the token of the worker that has the job, until ``leased_until`` unless it
     renews that; ``worker`` is what it calls itself, ``worker_key`` the id of its API key. ``attempts`` counts
-    the leases.
+    the leases but for those that were given back for no reason of the job's, which ``given_back`` counts.
     """
 
     platform: str
@@ -48,6 +48,7 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
     rerun_from: str | None = None
     asked: str | None = None
     attempts: int = 0
+    given_back: int = 0
     worker: str | None = None
     worker_key: str | None = None
     lease: int | None = None
