@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jobpass.authority.bearer import Bearer
 from jobpass.authority.blobs import SWEPT_AFTER
 from jobpass.authority.gate import Submission
-from jobpass.authority.platforms import Draft
+from jobpass.authority.platforms import MAX_DURATION_SECONDS, Draft
 from jobpass.authority.work_judges import GIVEN_BACK, MAX_ATTEMPTS, MAX_GIVEN_BACK, WORKER_LOST, Report
 from jobpass.authority.workers import LEASE_SECONDS, POLLS_EACH
 from jobpass.errors import (
@@ -226,6 +227,74 @@ async def test_a_worker_ends_a_job_once_and_in_every_way(yard: Yard) -> None:
         "it broke",
     )
     assert (await compute.results(yard.ann, failed.uuid))[1] is None
+
+
+async def _keep(yard: Yard, holder: Bearer, uuid: str, seconds: float) -> Job:
+    """Renew the lease, and have leases looked at, for so long; the job as it stands then."""
+    while seconds > 0:
+        step = min(seconds, LEASE_SECONDS - 1)
+        yard.house.clock.advance(step)
+        seconds -= step
+        await yard.house.authority.workers.progress(holder, uuid, None, None, None)
+        await yard.house.authority.workers.tend()
+    return await yard.house.authority.compute.read(yard.ann, uuid)
+
+
+async def test_a_job_that_takes_longer_than_it_may_is_ended_also_if_its_worker_does_not(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=100)
+    _, holder = await yard.taken()
+    assert (await _keep(yard, holder, job.uuid, 100 + LEASE_SECONDS - 1)).state == "running"
+    yard.house.clock.advance(1)
+    await yard.house.authority.workers.progress(holder, job.uuid, 0.9, "almost", None)
+    await yard.house.authority.workers.tend()
+    ended = await yard.house.authority.compute.read(yard.ann, job.uuid)
+    work = work_of(ended)
+    assert (ended.state, work.failure_code, work.ended_at) == ("error", "time_limit", yard.house.clock.now())
+    assert work.status_message == "It took longer than the 100 s that it may."
+    assert await yard.lease() is None  # it waits for nobody
+    for report in (
+        yard.complete(holder, job.uuid),
+        yard.house.authority.workers.progress(holder, job.uuid, None, None, None),
+    ):
+        with pytest.raises(RevokedToken):
+            await report
+    last = (await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 9))[-1]
+    assert (last.name, last.credential) == ("fail", "server")
+    assert data_of(last.data) == {"reason": "time_limit", "worker": "w1", "attempt": 1}
+    assert (await yard.house.authority.jobs.verify(yard.ann, job.uuid))[1] is None
+
+
+async def test_what_comes_of_a_job_is_taken_a_little_after_its_time(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, 10 + LEASE_SECONDS - 1)
+    assert (await yard.complete(holder, job.uuid)).state == "completed"
+    canceled = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, canceled.uuid, 10 + LEASE_SECONDS - 1)
+    await yard.house.authority.compute.cancel(yard.ann, canceled.uuid)
+    await _lose(yard)
+    assert (await yard.house.authority.compute.read(yard.ann, canceled.uuid)).state == "canceled"
+
+
+async def test_each_attempt_has_the_whole_time_and_who_falls_silent_is_lost(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=LEASE_SECONDS + 10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, LEASE_SECONDS)
+    yard.house.clock.advance(LEASE_SECONDS * 100)  # however late it is looked at
+    await yard.house.authority.workers.tend()
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "waiting"
+    _, holder = await yard.taken()
+    assert (await _keep(yard, holder, job.uuid, 2 * LEASE_SECONDS + 9)).state == "running"
+    await _lose(yard)
+    assert work_of(await yard.house.authority.compute.read(yard.ann, job.uuid)).failure_code == "time_limit"
+
+
+async def test_a_job_without_a_longest_time_has_that_of_the_contract(yard: Yard) -> None:
+    await yard.submit()
+    work = (await yard.taken())[0].work
+    assert work.leased_until is not None
+    assert work.lease_ends_by == work.leased_until + timedelta(seconds=MAX_DURATION_SECONDS)
 
 
 async def test_a_worker_gives_a_job_back_and_another_one_has_it(yard: Yard) -> None:

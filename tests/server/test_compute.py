@@ -106,6 +106,19 @@ async def test_a_failed_job_tells_why_and_has_no_results(yard: Yard) -> None:
     )  # fmt: skip
 
 
+async def test_a_job_that_takes_too_long_is_ended_also_while_its_worker_says_that_it_is_there(yard: Yard) -> None:
+    job_id = await yard.submit(max_duration=20)
+    job = await yard.lease()
+    for _ in range(2):
+        yard.site.clock.advance(25)
+        assert (await yard.report(job, "progress", json={"progress": 0.5})).json()["status"] == "running"
+        await yard.site.authority.tend()
+    assert (await yard.report(job, "progress")).status == 401
+    status = await yard.status(job_id)
+    assert (status["status"], status["failure_code"]) == ("error", "time_limit")
+    assert "20 s" in status["status_message"]
+
+
 async def test_a_running_job_is_canceled_with_what_it_has_by_then(yard: Yard) -> None:
     job_id = await yard.submit()
     job = await yard.lease()

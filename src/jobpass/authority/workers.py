@@ -209,7 +209,7 @@ class Workers:
         return job
 
     async def tend(self) -> None:
-        """A chore: take jobs back whose leases ended."""
+        """A chore: take jobs back whose leases ended, and end those that took too long."""
         at, due = self._clock.now(), self._common_time()
         for uuid in await self._store.lapsed(due, LAPSED_AT_ONCE):
             outcome = await self._store.apply(uuid, self._judges.loss(self._event_uuid(), at, due))
