@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ from jobpass.errors import (
 )
 from jobpass.records import Change, Job
 from jobpass.tokens import token
-from support.compute import PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
+from support.compute import PAYLOAD, PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
 from support.house import MEMBERS, PIPELINE, House
 
 
@@ -155,6 +156,34 @@ async def test_a_stale_worker_is_dead_by_itself_and_its_result_thrown_away(yard:
     yard.house.clock.advance(SWEPT_AFTER.total_seconds() + 1)
     await yard.house.authority.tend()
     assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 9) == 0
+
+
+async def test_what_was_refused_after_it_was_sent_is_swept_at_once(yard: Yard) -> None:
+    complete, store = yard.house.authority.workers.complete, yard.house.store
+    large = b'{"a":"%s"}' % (b"x" * 600_000)
+    job = await yard.submit()
+    _, holder = await yard.taken()
+
+    async def sent(text: bytes, *, lost: bool = False) -> AsyncIterator[bytes]:
+        async for piece in chunks(text):
+            yield piece
+        if lost:
+            await _lose(yard)
+
+    for text, most, error in ((large, 500_000, TooLarge), (large + b"]", 1 << 20, InvalidInput)):
+        with pytest.raises(error):
+            await complete(holder, job.uuid, sent(text), most, None, None)
+    with pytest.raises(RevokedToken):
+        await complete(holder, job.uuid, sent(large, lost=True), 1 << 20, None, None)
+    _, holder = await yard.taken()
+    await complete(holder, job.uuid, sent(large), 1 << 20, None, None)
+    for text in (large, b'{"a":1}'):
+        with pytest.raises(IllegalTransition):
+            await complete(holder, job.uuid, sent(text), 1 << 20, None, None)
+    await yard.house.authority.tend()
+    (payload, results) = sorted(len(b"".join(blob.chunks)) for blob in store._blobs.values())
+    assert (payload, results) == (len(PAYLOAD), len(large))
+    assert await joined((await yard.house.authority.compute.results(yard.ann, job.uuid))[1]) == large
 
 
 async def test_after_three_workers_were_lost_the_job_has_failed(yard: Yard) -> None:

@@ -228,6 +228,20 @@ async def test_results_are_streamed_whatever_their_size_and_their_pieces(yard: Y
     assert (await yard.status(job_id))["status"] == "running"
 
 
+async def test_results_that_are_refused_leave_nothing_behind(yard: Yard) -> None:
+    large = json.dumps({"a": "x" * 600_000}).encode()
+    job_id, other = await yard.submit(), await yard.submit()
+    job = await yard.lease()
+    assert (await yard.complete(job, large)).status == 200
+    assert (await yard.report(job, "complete", body=large)).status == 409
+    assert (await yard.report(await yard.lease(), "complete", body=large[:-1])).status == 422
+    await yard.site.authority.tend()
+    yard.site.clock.advance(7201)
+    assert await yard.site.store.sweep_blobs(yard.site.clock.now(), 99) == 0
+    assert (await yard.get(f"/api/jobs/{job_id}/result")).json()["results"] == large.decode()
+    assert (await yard.status(other))["status"] == "running"
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"job_context":null}', b"\xff", b'{"a":"\xff"}', b"{"])
 async def test_what_is_no_result_leaves_the_job_running(quick: Yard, text: bytes) -> None:
     job_id = await quick.submit()

@@ -234,6 +234,22 @@ async def test_what_nobody_names_is_swept_and_what_is_named_is_not(store, kit, s
     assert await store.read_blob(kept, 0) is None
 
 
+async def test_what_is_dropped_is_swept_next_and_named_by_nobody(store, kit, submit):
+    named = (await submit("a")).work.payload.number
+    loose = await kit.blob(store, b"x", kit.AT)
+    await store.extend_blob(loose, 1, b"y")
+    for number in (loose, named, 7):
+        await store.drop_blob(number)
+    with pytest.raises(Conflict):
+        await store.apply("b", kit.submit("b", loose))
+    with pytest.raises(Conflict):
+        await store.extend_blob(loose, 2, b"z")
+    await store.apply("c", kit.submit("c", named))
+    long_ago = kit.AT - timedelta(days=999)
+    assert [await store.sweep_blobs(long_ago, 1) for _ in range(3)] == [1, 1, 0]
+    assert [await store.read_blob(number, 0) for number in (loose, named)] == [None, b"{}"]
+
+
 async def test_no_event_names_a_blob_that_was_swept(store, kit, submit):
     await submit("a")
     gone = await kit.blob(store, b"x", kit.AT)

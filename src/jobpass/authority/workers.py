@@ -16,7 +16,7 @@ from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
 from jobpass.authority.standing import anew, session_of
 from jobpass.authority.work_judges import Lease, Report, WorkJudges, lease_end, told
-from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
+from jobpass.errors import Error, InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
 from jobpass.records import Change, Job, Platform, Replayed, Work
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, ExpiresAt
@@ -273,7 +273,12 @@ class Workers:
         sets: Mapping[str, Any],
         kept: Kept | None = None,
     ) -> Job:
-        await self.standing(bearer, uuid)
+        try:
+            await self.standing(bearer, uuid)
+        except Error:
+            if kept is not None:
+                await kept.drop()
+            raise
         judge = self._judges.report(bearer, uuid, self._event_uuid(), self._clock.now(), Report(event, data, sets))
         write = self._store.apply(uuid, judge)
         return await self._judged(uuid, write if kept is None else kept.naming(write))

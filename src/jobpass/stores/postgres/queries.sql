@@ -271,6 +271,10 @@ SELECT count(*) FROM gone
 -- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
 UPDATE blob SET made_at = 0 WHERE number = $1
 
+-- drop_blob: the same of one that no work names, and that nobody is about to name
+UPDATE blob SET made_at = 0
+ WHERE number = (SELECT number FROM blob WHERE number = $1 AND uses = 0 FOR UPDATE SKIP LOCKED)
+
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = $1
 

@@ -689,5 +689,8 @@ DELETE FROM blob_chunk WHERE rowid IN (SELECT rowid FROM blob_chunk WHERE blob =
 -- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
 UPDATE blob SET made_at = 0 WHERE number = ?
 
+-- drop_blob: the same of one that no work names
+UPDATE blob SET made_at = 0 WHERE number = ? AND uses = 0
+
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = ?
