@@ -82,6 +82,22 @@ async def test_the_jobs_of_who_is_disabled_wait(store, kit, submit):
     assert await _drain(store, kit) == ["a"]
 
 
+async def test_who_is_disabled_and_has_jobs_that_wait_is_found(store, kit, submit):
+    for owner in (1, 2, 3):
+        await submit(f"j{owner}", owner=owner)
+    await store.apply("plain", kit.create("plain", state="waiting", owner=3))
+    assert await store.disabled_with_waiting(9) == []
+    for owner in (3, 1, 2):
+        await store.change_principal(owner, lambda one: replace(one, active=False))
+    assert await store.disabled_with_waiting(9) == [1, 2, 3]
+    assert await store.disabled_with_waiting(2) == [1, 2]
+    await store.apply("j1", kit.move("cancel", "canceled"))
+    await store.apply("j3", kit.move("lease", "running"))
+    assert await store.disabled_with_waiting(9) == [2]
+    await store.change_principal(2, lambda one: replace(one, active=True))
+    assert await store.disabled_with_waiting(9) == []
+
+
 async def test_of_many_who_ask_at_once_each_gets_another_job(store, kit, submit):
     for n in range(5):
         await submit(f"c{n}", owner=3)

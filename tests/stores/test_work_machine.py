@@ -115,6 +115,7 @@ class Pair:
             await store.lapsed(at + timedelta(seconds=2), 9),
             [await store.process_owner(uuid) for uuid in UUIDS],
             await store.usage([1, 2], None, None),
+            await store.disabled_with_waiting(9),
             [await store.read_blob(number, 0) for number in range(1, self.blobs + 1)],
         )
 

@@ -348,6 +348,11 @@ SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1
 -- hold_principal: the same, which nobody else changes then
 SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1 FOR UPDATE
 
+-- disabled_with_waiting: ids of principals who are disabled and have jobs that wait
+SELECT id FROM principal
+ WHERE NOT active AND EXISTS (SELECT 1 FROM work WHERE owner = principal.id AND state = 'waiting')
+ ORDER BY id LIMIT $1
+
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
 SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > $1 ORDER BY id LIMIT $2
 

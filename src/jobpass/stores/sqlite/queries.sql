@@ -142,6 +142,11 @@ SELECT id, email, role, active, created_at, profile, password_hash FROM principa
 -- find_principal: the principal of an id
 SELECT id, email, role, active, created_at, profile FROM principal WHERE id = ?
 
+-- disabled_with_waiting: ids of principals who are disabled and have jobs that wait
+SELECT id FROM principal
+ WHERE NOT active AND EXISTS (SELECT 1 FROM work WHERE owner = principal.id AND state = 'waiting')
+ ORDER BY id LIMIT :limit
+
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
 SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > ? ORDER BY id LIMIT ?
 
