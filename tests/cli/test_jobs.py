@@ -63,6 +63,24 @@ def test_a_job_s_life(here: Any, pipeline: str, tmp_path: Path) -> None:
     assert here.good("job", "verify", uuid) == f"{uuid} holds (4 events)\n"
 
 
+@pytest.mark.usefixtures("logged_in")
+def test_a_state_in_which_no_job_can_be_is_told_from_one_in_which_none_is(here: Any, pipeline: str) -> None:
+    of_it = ("job", "list", "--pipeline", pipeline, "--child-of", "none.such", "--state")
+    wrong = here(*of_it, "nonsense")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("jobpass: No lifecycle has a state nonsense. There are: CREATED, RUNNING, FAILED, ")
+    assert "suspended" in wrong.stderr
+    other = here(*of_it, "Running", "--json")
+    assert other.returncode == 2
+    told = "No lifecycle has a state Running; there is RUNNING (of pipeline) and running (of compute)."
+    assert json.loads(other.stderr)["error"] == told
+    hint = here(*of_it, "running")
+    assert (hint.returncode, hint.stdout) == (0, "")
+    assert hint.stderr == "jobpass: No job is running. There is also RUNNING (of pipeline).\n"
+    none = here(*of_it, "FINALIZED")
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
+
+
 def test_watch_follows_and_tells_a_bad_end(logged_in: Any, job: dict[str, Any]) -> None:
     process = logged_in.start("job", "watch", job["uuid"])
     assert "create" in process.stdout.readline()

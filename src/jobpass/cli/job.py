@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, options, output, picture
+from jobpass.cli import connect, exits, inputs, options, output, picture, states
 from jobpass.cli.callback import callback
 from jobpass.cli.job_files import files, index
 from jobpass.cli.timeline import timeline
@@ -132,6 +132,8 @@ def list_(
             limit=min(limit, 1000),
         )
         jobs = list(islice(found, limit))
+        if not jobs and state is not None:
+            states.explain(client, state)
     if as_json:
         output.json_line({"jobs": [_without_token(job) for job in jobs]})
     else:
