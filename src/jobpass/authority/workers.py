@@ -14,6 +14,7 @@ from jobpass import ids
 from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
+from jobpass.authority.presence import HEARTBEAT_SECONDS, noted
 from jobpass.authority.standing import anew, session_of
 from jobpass.authority.work_judges import Lease, Report, WorkJudges, lease_end, told
 from jobpass.errors import Error, InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
@@ -34,8 +35,6 @@ LEASE_SECONDS: Final = 30
 """A lease that is not renewed ends after so long."""
 LONGEST_SECONDS: Final = 864_000 + 86_400
 """No token of a lease lives longer: the longest job, and a day."""
-HEARTBEAT_SECONDS: Final = 10
-"""How often a worker says that it is there."""
 MAX_SPECS_BYTES: Final = 256 * 1024
 MAX_INTERMEDIATE_BYTES: Final = 16 * 1024
 POLLS: Final = 2048
@@ -104,7 +103,7 @@ class Workers:
         def change(standing: Platform | None) -> Platform:
             if standing is None or standing.retired_at is not None:
                 raise UnknownPlatform("There is no such platform.", name=platform[:100])
-            return replace(standing, seen_at=at, **given)
+            return replace(standing, seen_at=at, presence=noted(standing, at), **given)
 
         await self._store.change_platform(platform, change)
         return HEARTBEAT_SECONDS

@@ -534,30 +534,30 @@ SELECT 1 FROM platform WHERE name = $1 OR id = $2
 
 -- add_platform: a new platform under its number
 INSERT INTO platform (number, id, name, description, type, status, created_at, max_shots, max_duration_seconds,
-                      constraints, specs, perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+                      constraints, specs, perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence)
 VALUES (:number, :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds,
-        :constraints, :specs, :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at)
+        :constraints, :specs, :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at, :presence)
 
 -- find_platform: the platform of a name
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = $1
 
 -- hold_platform: the same, which nobody else changes then
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = $1 FOR UPDATE
 
 -- list_platforms: all platforms in order of creation
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform ORDER BY number
 
 -- change_platform: the whole row but id, name and time of creation
 UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
        max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
        maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
-       retired_at = :retired_at
+       retired_at = :retired_at, presence = :presence
  WHERE id = :id AND name = :name
 
 -- count_webhooks: how many webhooks somebody has

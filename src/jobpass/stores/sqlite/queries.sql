@@ -582,26 +582,26 @@ SELECT coalesce(max(id), 0) FROM event
 
 -- add_platform: a new platform; answers its number, or nothing if the name or the id is taken
 INSERT INTO platform (id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs,
-                      perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+                      perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence)
 SELECT :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds, :constraints, :specs,
-       :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at
+       :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at, :presence
  WHERE NOT EXISTS (SELECT 1 FROM platform WHERE name = :name OR id = :id) RETURNING number
 
 -- find_platform: the platform of a name
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = ?
 
 -- list_platforms: all platforms in order of creation
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform ORDER BY number
 
 -- change_platform: the whole row but id, name and time of creation
 UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
        max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
        maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
-       retired_at = :retired_at
+       retired_at = :retired_at, presence = :presence
  WHERE id = :id AND name = :name
 
 -- work_job: an event of a job with work, whatever it changes of state and work
