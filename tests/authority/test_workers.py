@@ -306,6 +306,16 @@ async def test_what_comes_of_a_job_is_taken_a_little_after_its_time(yard: Yard) 
     assert (await yard.house.authority.compute.read(yard.ann, canceled.uuid)).state == "canceled"
 
 
+@pytest.mark.parametrize("counts", [True, False])
+async def test_who_gives_a_job_back_after_its_time_gains_it_no_other(yard: Yard, counts: bool) -> None:
+    job = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, 10)
+    ended = await yard.house.authority.workers.requeue(holder, job.uuid, "too slow", counts=counts)
+    assert (ended.state, work_of(ended).failure_code, work_of(ended).lease) == ("error", "time_limit", None)
+    assert work_of(ended).ended_at == yard.house.clock.now()
+
+
 async def test_each_attempt_has_the_whole_time_and_who_falls_silent_is_lost(yard: Yard) -> None:
     job = await yard.submit(max_duration_seconds=LEASE_SECONDS + 10)
     _, holder = await yard.taken()

@@ -140,8 +140,8 @@ class WorkJudges:
     def give_back(
         self, bearer: Bearer, uuid: str, event_uuid: str, at: datetime, reason: str, *, counts: bool
     ) -> Judge:
-        """The judge of a worker that has the job and gives it back: it waits again, or has failed after the last
-        attempt. Without ``counts`` the lease was no attempt, up to ``MAX_GIVEN_BACK`` times."""
+        """The judge of a worker that has the job and gives it back: it waits again, or has failed, after the last
+        attempt or as it took too long. Without ``counts`` the lease was no attempt, up to ``MAX_GIVEN_BACK`` times."""
 
         def judge(job: Job | None, _prior: Event | None) -> Change:
             if job is None:
@@ -153,6 +153,9 @@ class WorkJudges:
             counted = counts or work.given_back >= MAX_GIVEN_BACK
             data = {"reason": reason, "worker": work.worker, "attempt": work.attempts, "counts": counted}
             change = self._gate.advance(job, allowed, _submission(event_uuid, "requeue", data, at))
+            if _is_out_of_time(work):
+                change = self._gate.advance(job, SERVER, _submission(event_uuid, "fail", data, at))
+                return _with(change, **GONE, **_out_of_time(work, at))
             if not counted:
                 return _with(change, **GONE, **REQUEUED, attempts=work.attempts - 1, given_back=work.given_back + 1)
             if work.attempts < MAX_ATTEMPTS:
@@ -215,10 +218,9 @@ class WorkJudges:
             data: dict[str, Any] = {"reason": WORKER_LOST, "worker": work.worker, "attempt": work.attempts}
             if job.state == "cancel_requested":
                 name, sets = "canceled", {"ended_at": at}
-            elif work.leased_until == work.lease_ends_by:  # renewed after its time was over: its worker is there
+            elif _is_out_of_time(work):
                 name, data["reason"] = "fail", TIME_LIMIT
-                message = f"It took longer than the {_longest_seconds(work)} s that it may."
-                sets = {"failure_code": TIME_LIMIT, "status_message": message, "ended_at": at}
+                sets = _out_of_time(work, at)
             elif work.attempts < MAX_ATTEMPTS:
                 name, sets = "requeue", dict(REQUEUED)
             else:
@@ -261,6 +263,17 @@ def lease_end(at: datetime, seconds: int) -> datetime:
 def _longest_seconds(work: Work) -> int:
     """How long the job may take."""
     return work.max_duration_seconds or MAX_DURATION_SECONDS
+
+
+def _is_out_of_time(work: Work) -> bool:
+    """Whether the lease was renewed after the job's time was over, by a worker that should have ended it."""
+    return work.lease_ends_by is not None and work.leased_until == work.lease_ends_by
+
+
+def _out_of_time(work: Work, at: datetime) -> dict[str, Any]:
+    """What is set of a job that took too long."""
+    message = f"It took longer than the {_longest_seconds(work)} s that it may."
+    return {"failure_code": TIME_LIMIT, "status_message": message, "ended_at": at}
 
 
 def _renewing(work: Work, sets: Mapping[str, Any]) -> Mapping[str, Any]:
