@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jobpass.authority.accounts import LOOK_EVERY
 from jobpass.authority.compute import LISTENERS_EACH, Availability
 from jobpass.authority.job_tokens import Wanted
 from jobpass.authority.platforms import Draft
@@ -443,6 +444,32 @@ async def test_a_large_payload_for_a_full_queue_is_not_kept(yard: Yard) -> None:
         await yard.submit(ann, payload=b'{"command":"probs","x":"' + b"x" * 300_000 + b'"}')
     yard.house.clock.advance(86_400)
     assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 99) == 0
+
+
+async def test_a_job_that_is_sent_or_comes_back_when_its_owner_is_disabled_does_not_wait_for_ever(yard: Yard) -> None:
+    authority, store = yard.house.authority, yard.house.store
+    bob = await yard.house.person("bob@example.org")
+    given_back, others = await yard.submit(), await yard.submit(bob)
+    _, holder = await yard.taken()
+    assert yard.ann.session is not None
+    await authority.tend()
+    await authority.accounts.set_active(yard.olga, yard.ann.session.principal.id, False)
+    sent = await yard.submit()  # she was there when her token was looked up
+    await authority.workers.requeue(holder, given_back.uuid, "stopping")
+    yard.house.clock.advance(LOOK_EVERY.total_seconds())
+    await authority.tend()
+    for job in (sent, given_back):
+        assert (await authority.compute.status(yard.olga, job.uuid)).state == "canceled"
+        last = (await authority.jobs.history(yard.olga, job.uuid, 0, 9))[-1]
+        assert (last.name, last.credential, data_of(last.data)) == ("cancel", "server", {"reason": "owner_disabled"})
+    assert (await authority.compute.status(bob, others.uuid)).state == "waiting"
+    assert await store.disabled_with_waiting(9) == []
+    entries = (await authority.audit.page(yard.olga, name="user.jobs_canceled")).items
+    assert [(data_of(one.data), one.subject) for one in entries] == [({"jobs": 2}, str(sent.owner))]
+    yard.house.clock.advance(-3600)  # a clock that is put back does not end the looking
+    await store.apply(sent.uuid, lambda job, _: Change(job, replace(job, state="waiting"), None) if job else None)
+    await authority.tend()
+    assert (await authority.compute.status(yard.olga, sent.uuid)).state == "canceled"
 
 
 async def test_jobs_that_wait_are_canceled_with_their_owner_s_account(yard: Yard) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from jobpass.authority.authority import Authority
 from jobpass.authority.workers import LEASE_SECONDS
 from jobpass.clock import EPOCH
+from jobpass.errors import RevokedToken
 from jobpass.stores.postgres import PostgresStore
 from support.clocks import Jumping, Shifted
 from support.compute import Yard, make_yard, work_of
 from support.house import House, make_house
 from support.postgres import EMPTY, sql
+
+
+async def _renew_for_ever(nodes: tuple[Authority, ...], token: str, uuid: str) -> None:
+    while True:
+        for node in nodes:
+            holder = await node.credentials.identify(node.credentials.verify(token))
+            await node.workers.progress(holder, uuid, None, None, None)
+            await node.workers.tend()
+        await asyncio.sleep(0.1)
 
 
 async def _node(url: str, seconds: float, like: House | None = None) -> House:
@@ -35,6 +47,28 @@ async def right(postgres_url: str) -> AsyncIterator[Yard]:
     house = await _node(postgres_url, 0)
     yield await make_yard(house)
     await house.authority.close()
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+async def test_a_job_takes_no_longer_than_it_may_by_whatever_clock_it_is_renewed(
+    right: Yard, postgres_url: str, seconds: float
+) -> None:
+    wrong = await _node(postgres_url, seconds, right.house)
+    nodes = (right.house.authority, wrong.authority)
+    for node in nodes:
+        node.workers.lease_seconds = 1
+    try:
+        job = await right.submit(max_duration_seconds=1)
+        leased, _ = await right.taken()
+        started = time.monotonic()
+        with pytest.raises(RevokedToken):
+            await asyncio.wait_for(_renew_for_ever(nodes, leased.token, job.uuid), 10)
+        assert 1.9 < time.monotonic() - started < 5
+    finally:
+        await wrong.authority.close()
+    found = await right.house.store.find_job(job.uuid)
+    assert found is not None
+    assert (found.state, work_of(found).failure_code, work_of(found).attempts) == ("error", "time_limit", 1)
 
 
 @pytest.mark.parametrize("seconds", [600, -600])

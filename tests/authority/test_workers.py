@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from jobpass.authority.bearer import Bearer
 from jobpass.authority.blobs import SWEPT_AFTER
 from jobpass.authority.gate import Submission
-from jobpass.authority.platforms import Draft
-from jobpass.authority.work_judges import MAX_ATTEMPTS, WORKER_LOST, Report
+from jobpass.authority.platforms import MAX_DURATION_SECONDS, Draft
+from jobpass.authority.work_judges import GIVEN_BACK, MAX_ATTEMPTS, MAX_GIVEN_BACK, WORKER_LOST, Report
 from jobpass.authority.workers import LEASE_SECONDS, POLLS_EACH
 from jobpass.errors import (
     Conflict,
@@ -29,7 +31,7 @@ from jobpass.errors import (
 )
 from jobpass.records import Change, Job
 from jobpass.tokens import token
-from support.compute import PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
+from support.compute import PAYLOAD, PLATFORM, Yard, chunks, data_of, joined, make_yard, work_of
 from support.house import MEMBERS, PIPELINE, House
 
 
@@ -156,6 +158,34 @@ async def test_a_stale_worker_is_dead_by_itself_and_its_result_thrown_away(yard:
     assert await yard.house.store.sweep_blobs(yard.house.clock.now(), 9) == 0
 
 
+async def test_what_was_refused_after_it_was_sent_is_swept_at_once(yard: Yard) -> None:
+    complete, store = yard.house.authority.workers.complete, yard.house.store
+    large = b'{"a":"%s"}' % (b"x" * 600_000)
+    job = await yard.submit()
+    _, holder = await yard.taken()
+
+    async def sent(text: bytes, *, lost: bool = False) -> AsyncIterator[bytes]:
+        async for piece in chunks(text):
+            yield piece
+        if lost:
+            await _lose(yard)
+
+    for text, most, error in ((large, 500_000, TooLarge), (large + b"]", 1 << 20, InvalidInput)):
+        with pytest.raises(error):
+            await complete(holder, job.uuid, sent(text), most, None, None)
+    with pytest.raises(RevokedToken):
+        await complete(holder, job.uuid, sent(large, lost=True), 1 << 20, None, None)
+    _, holder = await yard.taken()
+    await complete(holder, job.uuid, sent(large), 1 << 20, None, None)
+    for text in (large, b'{"a":1}'):
+        with pytest.raises(IllegalTransition):
+            await complete(holder, job.uuid, sent(text), 1 << 20, None, None)
+    await yard.house.authority.tend()
+    (payload, results) = sorted(len(b"".join(blob.chunks)) for blob in store._blobs.values())
+    assert (payload, results) == (len(PAYLOAD), len(large))
+    assert await joined((await yard.house.authority.compute.results(yard.ann, job.uuid))[1]) == large
+
+
 async def test_after_three_workers_were_lost_the_job_has_failed(yard: Yard) -> None:
     job = await yard.submit()
     for attempt in range(MAX_ATTEMPTS):
@@ -228,6 +258,84 @@ async def test_a_worker_ends_a_job_once_and_in_every_way(yard: Yard) -> None:
     assert (await compute.results(yard.ann, failed.uuid))[1] is None
 
 
+async def _keep(yard: Yard, holder: Bearer, uuid: str, seconds: float) -> Job:
+    """Renew the lease, and have leases looked at, for so long; the job as it stands then."""
+    while seconds > 0:
+        step = min(seconds, LEASE_SECONDS - 1)
+        yard.house.clock.advance(step)
+        seconds -= step
+        await yard.house.authority.workers.progress(holder, uuid, None, None, None)
+        await yard.house.authority.workers.tend()
+    return await yard.house.authority.compute.read(yard.ann, uuid)
+
+
+async def test_a_job_that_takes_longer_than_it_may_is_ended_also_if_its_worker_does_not(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=100)
+    _, holder = await yard.taken()
+    assert (await _keep(yard, holder, job.uuid, 100 + LEASE_SECONDS - 1)).state == "running"
+    yard.house.clock.advance(1)
+    await yard.house.authority.workers.progress(holder, job.uuid, 0.9, "almost", None)
+    await yard.house.authority.workers.tend()
+    ended = await yard.house.authority.compute.read(yard.ann, job.uuid)
+    work = work_of(ended)
+    assert (ended.state, work.failure_code, work.ended_at) == ("error", "time_limit", yard.house.clock.now())
+    assert work.status_message == "It took longer than the 100 s that it may."
+    assert await yard.lease() is None  # it waits for nobody
+    for report in (
+        yard.complete(holder, job.uuid),
+        yard.house.authority.workers.progress(holder, job.uuid, None, None, None),
+    ):
+        with pytest.raises(RevokedToken):
+            await report
+    last = (await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 9))[-1]
+    assert (last.name, last.credential) == ("fail", "server")
+    assert data_of(last.data) == {"reason": "time_limit", "worker": "w1", "attempt": 1}
+    assert (await yard.house.authority.jobs.verify(yard.ann, job.uuid))[1] is None
+
+
+async def test_what_comes_of_a_job_is_taken_a_little_after_its_time(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, 10 + LEASE_SECONDS - 1)
+    assert (await yard.complete(holder, job.uuid)).state == "completed"
+    canceled = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, canceled.uuid, 10 + LEASE_SECONDS - 1)
+    await yard.house.authority.compute.cancel(yard.ann, canceled.uuid)
+    await _lose(yard)
+    assert (await yard.house.authority.compute.read(yard.ann, canceled.uuid)).state == "canceled"
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_who_gives_a_job_back_after_its_time_gains_it_no_other(yard: Yard, counts: bool) -> None:
+    job = await yard.submit(max_duration_seconds=10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, 10)
+    ended = await yard.house.authority.workers.requeue(holder, job.uuid, "too slow", counts=counts)
+    assert (ended.state, work_of(ended).failure_code, work_of(ended).lease) == ("error", "time_limit", None)
+    assert work_of(ended).ended_at == yard.house.clock.now()
+
+
+async def test_each_attempt_has_the_whole_time_and_who_falls_silent_is_lost(yard: Yard) -> None:
+    job = await yard.submit(max_duration_seconds=LEASE_SECONDS + 10)
+    _, holder = await yard.taken()
+    await _keep(yard, holder, job.uuid, LEASE_SECONDS)
+    yard.house.clock.advance(LEASE_SECONDS * 100)  # however late it is looked at
+    await yard.house.authority.workers.tend()
+    assert (await yard.house.authority.compute.read(yard.ann, job.uuid)).state == "waiting"
+    _, holder = await yard.taken()
+    assert (await _keep(yard, holder, job.uuid, 2 * LEASE_SECONDS + 9)).state == "running"
+    await _lose(yard)
+    assert work_of(await yard.house.authority.compute.read(yard.ann, job.uuid)).failure_code == "time_limit"
+
+
+async def test_a_job_without_a_longest_time_has_that_of_the_contract(yard: Yard) -> None:
+    await yard.submit()
+    work = (await yard.taken())[0].work
+    assert work.leased_until is not None
+    assert work.lease_ends_by == work.leased_until + timedelta(seconds=MAX_DURATION_SECONDS)
+
+
 async def test_a_worker_gives_a_job_back_and_another_one_has_it(yard: Yard) -> None:
     job = await yard.submit()
     _, holder = await yard.taken()
@@ -239,6 +347,67 @@ async def test_a_worker_gives_a_job_back_and_another_one_has_it(yard: Yard) -> N
     assert leased.job.uuid == job.uuid
     with pytest.raises(RevokedToken):
         await yard.complete(holder, job.uuid)
+
+
+async def test_a_job_that_workers_give_back_for_reasons_of_their_own_has_lost_no_attempt(yard: Yard) -> None:
+    requeue, read = yard.house.authority.workers.requeue, yard.house.authority.compute.read
+    job = await yard.submit()
+    for n in range(MAX_ATTEMPTS + 1):
+        leased, holder = await yard.taken(f"w{n}")
+        assert leased.work.attempts == 1
+        assert (await requeue(holder, job.uuid, "restarted", counts=False)).state == "waiting"
+        with pytest.raises(RevokedToken):  # once: the lease is over, and with it what its token may say
+            await requeue(holder, job.uuid, "restarted", counts=False)
+    for _ in range(MAX_ATTEMPTS - 1):
+        await yard.taken()
+        await _lose(yard)
+    leased, holder = await yard.taken()
+    assert leased.work.attempts == MAX_ATTEMPTS
+    await yard.complete(holder, job.uuid)
+    ended = await read(yard.ann, job.uuid)
+    assert (ended.state, work_of(ended).given_back) == ("completed", MAX_ATTEMPTS + 1)
+    events = await yard.house.authority.jobs.history(yard.ann, job.uuid, 0, 99)
+    told = [data_of(event.data) for event in events if event.name == "requeue"]
+    assert told[0] == {"reason": "restarted", "worker": "w0", "attempt": 1, "counts": False}
+    assert [one.get("counts") for one in told] == [False] * 4 + [None] * 2
+    assert (await yard.house.authority.jobs.verify(yard.ann, job.uuid))[1] is None
+
+
+async def test_nobody_gives_a_job_back_for_ever(yard: Yard) -> None:
+    requeue = yard.house.authority.workers.requeue
+    job = await yard.submit()
+    for _ in range(MAX_GIVEN_BACK + MAX_ATTEMPTS - 1):
+        _, holder = await yard.taken()
+        assert (await requeue(holder, job.uuid, "no", counts=False)).state == "waiting"
+    _, holder = await yard.taken()
+    ended = await requeue(holder, job.uuid, "still no", counts=False)
+    work = work_of(ended)
+    assert (ended.state, work.failure_code, work.given_back) == ("error", GIVEN_BACK, MAX_GIVEN_BACK)
+    assert work.status_message == "3 workers gave this job back or fell silent while they had it. Last: still no"
+    assert (work.ended_at, work.lease, work.worker) == (yard.house.clock.now(), None, None)
+    assert await yard.lease() is None
+    last = (await yard.house.authority.jobs.history(yard.ann, job.uuid, 200, 99))[-1]
+    assert (last.name, last.credential, data_of(last.data)["reason"]) == ("fail", "server", "still no")
+
+
+async def test_what_counts_and_what_is_lost_are_counted_together(yard: Yard) -> None:
+    requeue = yard.house.authority.workers.requeue
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    assert (await requeue(holder, job.uuid, "out of memory")).state == "waiting"
+    await yard.taken()
+    await _lose(yard)
+    _, holder = await yard.taken()
+    assert (await requeue(holder, job.uuid, "out of memory")).state == "error"
+
+
+async def test_a_job_that_is_to_be_canceled_is_not_given_back(yard: Yard) -> None:
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    await yard.house.authority.compute.cancel(yard.ann, job.uuid)
+    for counts in (True, False):
+        with pytest.raises(IllegalTransition):
+            await yard.house.authority.workers.requeue(holder, job.uuid, "no", counts=counts)
 
 
 async def test_a_lease_ends_with_its_key(yard: Yard) -> None:
@@ -346,7 +515,8 @@ async def test_what_changes_between_a_look_and_a_write_is_seen_by_the_judge(yard
     job = await yard.submit()
     leased, holder = await yard.taken()
     report = judges.report(holder, job.uuid, "e", at, Report("fail", {}, {}))
-    for judge in (report, judges.loss("e", at, at), judges.cancellation(yard.ann, job.uuid, "e", at)):
+    give_back = judges.give_back(holder, job.uuid, "e", at, "", counts=True)
+    for judge in (report, give_back, judges.loss("e", at, at), judges.cancellation(yard.ann, job.uuid, "e", at)):
         with pytest.raises(UnknownJob):
             judge(None, None)
     plain = replace(leased.job, work=None)

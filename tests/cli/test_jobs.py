@@ -63,6 +63,28 @@ def test_a_job_s_life(here: Any, pipeline: str, tmp_path: Path) -> None:
     assert here.good("job", "verify", uuid) == f"{uuid} holds (4 events)\n"
 
 
+@pytest.mark.usefixtures("logged_in")
+def test_a_state_in_which_no_job_can_be_is_told_from_one_in_which_none_is(
+    here: Any, pipeline: str, job: dict[str, Any]
+) -> None:
+    listed = ("job", "list", "--pipeline", pipeline, "--state")
+    wrong = here(*listed, "nonsense")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("jobpass: No lifecycle has a state nonsense. There are: CREATED, RUNNING, FAILED, ")
+    assert "suspended" in wrong.stderr
+    other = here(*listed, "Running", "--json")
+    assert other.returncode == 2
+    told = "No lifecycle has a state Running; there is RUNNING (of pipeline) and running (of compute)."
+    assert json.loads(other.stderr)["error"] == told
+    hint = here(*listed, "running")
+    assert (hint.returncode, hint.stdout) == (0, "")
+    assert hint.stderr == "jobpass: These jobs have no state running; there is RUNNING (of pipeline).\n"
+    assert job["uuid"] in here.good(*listed, "CREATED")
+    for more in (("RETIRED",), ("RUNNING", "--child-of", "none.such"), ("running", "--child-of", "none.such")):
+        none = here(*listed, *more)  # such jobs there may be, but there are none
+        assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
+
+
 def test_watch_follows_and_tells_a_bad_end(logged_in: Any, job: dict[str, Any]) -> None:
     process = logged_in.start("job", "watch", job["uuid"])
     assert "create" in process.stdout.readline()

@@ -192,6 +192,11 @@ def test_accounts_with_what_they_may(logged_in: Any, here: Any, platform: str, o
     assert (changed["first_name"], changed["priority"]) == ("Ann", 5)
     assert here.json("user", "update", made["id"], "--platforms", "")["platform_ids"] == []
     assert here.json("user", "update", made["id"], "--all-platforms")["platform_ids"] is None
+    for verb, who in (("create", f"z{email}"), ("update", email)):
+        refused = here("user", verb, who, "--platforms", f"nosuch,{platform},sim:none")
+        assert (refused.returncode, refused.stdout) == (4, "")
+        assert refused.stderr == "jobpass: No platform has the name or id nosuch or sim:none.\n"
+    assert here("user", "show", f"z{email}").returncode == 4  # nobody was made
     assert here.json("user", "update", email, "--admin")["role"] == "operator"
     assert here.json("user", "update", email, "--no-admin", "--email", "x" + email)["email"] == "x" + email
     assert here.json("user", "create", "y" + email, "--admin")["is_admin"] is True

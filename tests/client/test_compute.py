@@ -89,6 +89,9 @@ def test_a_job_that_is_canceled_fails_or_is_given_back(yard: Yard) -> None:
     fresh = yard.author.rerun(job_id, name="again")
     job = yard.lease()
     assert (job.job_id, job.job_name) == (fresh, "again")
+    assert yard.worker.requeue_job(job, "restarted", counts=False).status == "waiting"
+    job = yard.lease()
+    assert (job.job_id, job.attempt) == (fresh, 1)
     assert yard.worker.requeue_job(job, "stopping").status == "waiting"
     with pytest.raises(InvalidToken):
         yard.worker.report_progress(job)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from jobpass.authority import compute, holds, outcome, payload, work_judges, workers
+from jobpass.authority import compute, holds, outcome, payload, platforms, work_judges, workers
 from jobpass.authority.blobs import SWEPT_AFTER
 from jobpass.server.call import WorkLimits
 from jobpass.server.compute_routes import COMPUTE
@@ -59,6 +59,10 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"at most {workers.MAX_SPECS_BYTES >> 10} KiB",
         f"`wait_s` (0 to {wire.WAIT_SECONDS})",
         f"`{work_judges.WORKER_LOST}`",
+        f"`{work_judges.GIVEN_BACK}`",
+        f"`{work_judges.TIME_LIMIT}`",
+        f"({platforms.MAX_DURATION_SECONDS:,} s if neither",
+        f"up to {work_judges.MAX_GIVEN_BACK} times",
         f"`{outcome.FORBIDDEN}`",
     ):
         assert told in words, told

@@ -106,6 +106,19 @@ async def test_a_failed_job_tells_why_and_has_no_results(yard: Yard) -> None:
     )  # fmt: skip
 
 
+async def test_a_job_that_takes_too_long_is_ended_also_while_its_worker_says_that_it_is_there(yard: Yard) -> None:
+    job_id = await yard.submit(max_duration=20)
+    job = await yard.lease()
+    for _ in range(2):
+        yard.site.clock.advance(25)
+        assert (await yard.report(job, "progress", json={"progress": 0.5})).json()["status"] == "running"
+        await yard.site.authority.tend()
+    assert (await yard.report(job, "progress")).status == 401
+    status = await yard.status(job_id)
+    assert (status["status"], status["failure_code"]) == ("error", "time_limit")
+    assert "20 s" in status["status_message"]
+
+
 async def test_a_running_job_is_canceled_with_what_it_has_by_then(yard: Yard) -> None:
     job_id = await yard.submit()
     job = await yard.lease()
@@ -213,6 +226,20 @@ async def test_results_are_streamed_whatever_their_size_and_their_pieces(yard: Y
     large = await yard.complete(await yard.lease(), b'{"a":"%b"}' % (b"x" * 3_000_000))
     assert (large.status, large.code) == (413, "too_large")
     assert (await yard.status(job_id))["status"] == "running"
+
+
+async def test_results_that_are_refused_leave_nothing_behind(yard: Yard) -> None:
+    large = json.dumps({"a": "x" * 600_000}).encode()
+    job_id, other = await yard.submit(), await yard.submit()
+    job = await yard.lease()
+    assert (await yard.complete(job, large)).status == 200
+    assert (await yard.report(job, "complete", body=large)).status == 409
+    assert (await yard.report(await yard.lease(), "complete", body=large[:-1])).status == 422
+    await yard.site.authority.tend()
+    yard.site.clock.advance(7201)
+    assert await yard.site.store.sweep_blobs(yard.site.clock.now(), 99) == 0
+    assert (await yard.get(f"/api/jobs/{job_id}/result")).json()["results"] == large.decode()
+    assert (await yard.status(other))["status"] == "running"
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"job_context":null}', b"\xff", b'{"a":"\xff"}', b"{"])

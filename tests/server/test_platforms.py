@@ -73,6 +73,27 @@ async def test_anybody_is_told_which_there_are_and_no_more(site: Site) -> None:
     assert (await site.ask("GET", "/api/platforms")).status == 401
 
 
+async def test_what_is_told_of_a_day_is_how_long_a_worker_was_there(site: Site) -> None:
+    olga = await site.login("olga", "operator")
+    await ask(site, olga, "POST", "/api/platforms", WHOLE | {"name": "sim:a"})
+    key = (await ask(site, olga, "POST", "/api/apikeys", {"platforms": ["sim:a"]}))["key"]
+    day = site.clock.now().date().isoformat()
+
+    async def told() -> Any:
+        (public,) = (await ask(site, None, "GET", "/api/platforms/public"))["platforms"]
+        assert (await ask(site, olga, "GET", "/api/platforms/sim:a"))["statistic"] == public["statistic"]
+        return public["statistic"]
+
+    assert await told() == {}
+    for _ in range(4):
+        await ask(site, key, "POST", "/api/workers/heartbeat", {"worker_id": "w", "platform": "sim:a"})
+        site.clock.advance(10)
+    assert await told() == {day: {"availability": 0.75}}
+    await ask(site, olga, "PUT", "/api/platforms/sim:a", {"description": "another"})
+    site.clock.advance(20)
+    assert await told() == {day: {"availability": 0.5}}
+
+
 async def test_a_user_sees_the_platforms_that_he_may_use(site: Site) -> None:
     olga, ann = await site.login("olga", "operator"), await site.login("ann")
     made = [await ask(site, olga, "POST", "/api/platforms", {"name": f"sim:{name}"}) for name in "abc"]

@@ -35,6 +35,7 @@ async def test_a_platform_is_kept_whole_and_found_by_its_exact_name(store, kit, 
         maintenance_end_at=kit.AT + timedelta(hours=1),
         seen_at=kit.AT,
         retired_at=kit.AT,
+        presence=b'{"days":{"2026-11-26":1.5}}',
     )
     await store.add_platform(whole)
     await store.add_platform(platform("sim:b"))

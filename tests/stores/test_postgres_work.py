@@ -92,6 +92,19 @@ async def test_what_is_named_on_one_node_is_not_swept_by_the_other(postgres, oth
     )
 
 
+async def test_what_is_named_on_one_node_is_not_dropped_by_the_other(postgres, other, kit):
+    await postgres.add_principal("a@b", "author", "h", kit.AT)
+    numbers = [await kit.blob(postgres, b"{}", kit.AT) for _ in range(20)]
+    calls = [postgres.apply(f"j{n}", kit.submit(f"j{n}", number)) for n, number in enumerate(numbers)]
+    drops = [other.drop_blob(number) for number in numbers]
+    answers = await asyncio.gather(*calls, *drops, return_exceptions=True)
+    assert answers[20:] == [None] * 20
+    while await other.sweep_blobs(kit.AT, 99):
+        pass
+    for number, answer in zip(numbers, answers, strict=False):
+        assert (await other.read_blob(number, 0) is None) == isinstance(answer, Conflict), answer
+
+
 def _uuid(job):
     return job.uuid
 

@@ -82,6 +82,22 @@ async def test_the_jobs_of_who_is_disabled_wait(store, kit, submit):
     assert await _drain(store, kit) == ["a"]
 
 
+async def test_who_is_disabled_and_has_jobs_that_wait_is_found(store, kit, submit):
+    for owner in (1, 2, 3):
+        await submit(f"j{owner}", owner=owner)
+    await store.apply("plain", kit.create("plain", state="waiting", owner=3))
+    assert await store.disabled_with_waiting(9) == []
+    for owner in (3, 1, 2):
+        await store.change_principal(owner, lambda one: replace(one, active=False))
+    assert await store.disabled_with_waiting(9) == [1, 2, 3]
+    assert await store.disabled_with_waiting(2) == [1, 2]
+    await store.apply("j1", kit.move("cancel", "canceled"))
+    await store.apply("j3", kit.move("lease", "running"))
+    assert await store.disabled_with_waiting(9) == [2]
+    await store.change_principal(2, lambda one: replace(one, active=True))
+    assert await store.disabled_with_waiting(9) == []
+
+
 async def test_of_many_who_ask_at_once_each_gets_another_job(store, kit, submit):
     for n in range(5):
         await submit(f"c{n}", owner=3)
@@ -232,6 +248,22 @@ async def test_what_nobody_names_is_swept_and_what_is_named_is_not(store, kit, s
     await store.apply("rerun", kit.delete)
     assert await store.sweep_blobs(later, 9) == 1
     assert await store.read_blob(kept, 0) is None
+
+
+async def test_what_is_dropped_is_swept_next_and_named_by_nobody(store, kit, submit):
+    named = (await submit("a")).work.payload.number
+    loose = await kit.blob(store, b"x", kit.AT)
+    await store.extend_blob(loose, 1, b"y")
+    for number in (loose, named, 7):
+        await store.drop_blob(number)
+    with pytest.raises(Conflict):
+        await store.apply("b", kit.submit("b", loose))
+    with pytest.raises(Conflict):
+        await store.extend_blob(loose, 2, b"z")
+    await store.apply("c", kit.submit("c", named))
+    long_ago = kit.AT - timedelta(days=999)
+    assert [await store.sweep_blobs(long_ago, 1) for _ in range(3)] == [1, 1, 0]
+    assert [await store.read_blob(number, 0) for number in (loose, named)] == [None, b"{}"]
 
 
 async def test_no_event_names_a_blob_that_was_swept(store, kit, submit):

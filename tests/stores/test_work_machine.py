@@ -34,6 +34,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("results"), st.sampled_from(UUIDS)),
     st.tuples(st.just("delete"), st.sampled_from(UUIDS)),
     st.tuples(st.just("loose"), SECONDS),
+    st.tuples(st.just("drop"), st.integers(1, 6)),
     st.tuples(st.just("sweep"), SECONDS, st.integers(1, 3)),
     st.tuples(st.just("disable"), OWNERS, st.booleans()),
 )
@@ -94,6 +95,9 @@ class Pair:
     async def _loose(self, second: int) -> Any:
         return await self._blob(second)
 
+    async def _drop(self, number: int) -> Any:
+        return await self.store.drop_blob(number)
+
     async def _sweep(self, second: int, limit: int) -> Any:
         return await self.store.sweep_blobs(self.kit.AT + timedelta(seconds=second), limit)
 
@@ -111,6 +115,7 @@ class Pair:
             await store.lapsed(at + timedelta(seconds=2), 9),
             [await store.process_owner(uuid) for uuid in UUIDS],
             await store.usage([1, 2], None, None),
+            await store.disabled_with_waiting(9),
             [await store.read_blob(number, 0) for number in range(1, self.blobs + 1)],
         )
 

@@ -245,7 +245,7 @@ BEGIN
     IF to_regclass('jobpass.meta') IS NULL THEN RETURN; END IF;
     FOR found IN SELECT relname FROM pg_class WHERE relnamespace = 'jobpass'::regnamespace AND relkind IN ('r', 'p')
                     AND NOT relispartition AND relname NOT IN ('meta', 'counter')
-                  ORDER BY relname IN ('principal'), relname IN ('job', 'webhook')
+                  ORDER BY relname IN ('principal'), relname IN ('job', 'webhook', 'blob')
     LOOP EXECUTE 'DELETE FROM jobpass.' || found; END LOOP;
     UPDATE jobpass.counter SET value = 0;
 END $$

@@ -163,6 +163,7 @@ def test_a_second_sigterm_gives_the_job_back_at_once(cloud: Cloud) -> None:
         assert worker.process.wait(15) == 0
         assert cloud.ann.compute_status(job).status == "waiting"
         assert names(cloud, job)[-1] == "requeue"
+        assert cloud.ann.compute_data(job).attempts == 0  # it was not the job's fault
         cloud.ann.cancel_compute(job)
 
 

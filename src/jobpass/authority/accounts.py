@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
@@ -35,6 +35,10 @@ LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
 ALL_TOKENS = ("login", "job", "admin", "apikey")
 """Kinds of credential that end for good when their owner is disabled, or is an operator no more."""
+LOOK_EVERY = timedelta(seconds=10)
+"""How often it is looked whether jobs of somebody disabled wait; that looks at every account."""
+LOOKED_AT = 100
+"""People whose jobs are canceled in one such look."""
 MAX_NAME_LENGTH = 100
 MAX_PRIORITY = 1000
 MAX_JOBS = 1_000_000
@@ -73,6 +77,7 @@ class Accounts:
         self._audit = audit
         self._throttle = throttle
         self._clock = clock
+        self._looked_at: datetime | None = None
 
     async def create(
         self,
@@ -175,9 +180,26 @@ class Accounts:
                 ),
             )
         ).after
-        if not principal.active and (canceled := await self._abandon(principal_id)):
-            await self._audit.record("user.jobs_canceled", bearer=bearer, subject=str(principal_id), jobs=canceled)
+        if not principal.active:
+            await self._cancel_waiting(principal_id, bearer)
         return principal
+
+    async def tend(self) -> None:
+        """A chore: cancel what waits of somebody disabled all the same, and would for ever.
+
+        A job may be sent, or come back from a worker, in the moment in which its owner is disabled; and whoever
+        disables somebody may be cut off before the jobs are canceled.
+        """
+        at = self._clock.now()
+        if self._looked_at is not None and timedelta() <= at - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = at
+        for principal_id in await self._store.disabled_with_waiting(LOOKED_AT):
+            await self._cancel_waiting(principal_id)
+
+    async def _cancel_waiting(self, principal_id: int, bearer: Bearer | None = None) -> None:
+        if canceled := await self._abandon(principal_id):
+            await self._audit.record("user.jobs_canceled", bearer=bearer, subject=str(principal_id), jobs=canceled)
 
     async def set_password(self, bearer: Bearer, principal_id: int, password: str, present: str | None) -> Principal:
         """A new password, which ends the account's login tokens.

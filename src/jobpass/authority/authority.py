@@ -249,6 +249,7 @@ class Authority:
             if mine:
                 await self.legacy_tokens.tend()
                 await self.workers.tend()
+                await self.accounts.tend()
                 await self.blobs.sweep()
 
     def clock_offset(self) -> float | None:

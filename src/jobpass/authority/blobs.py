@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from jobpass.authority.outcome import WHOLE_BYTES, ResultCheck
-from jobpass.errors import TooLarge, UnknownJob
+from jobpass.errors import StoreUnavailable, TooLarge, UnknownJob
 from jobpass.records import Blob
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 256 * 1024
 SWEPT_AFTER: Final = timedelta(hours=2)
-"""What no job names so long after its first chunk is taken away."""
+"""What no job names so long after its first chunk is taken away; what was refused, before that."""
 SWEPT_AT_ONCE: Final = 64
 """Chunks; other writers wait for it."""
 
@@ -34,12 +35,15 @@ class Kept(NamedTuple):
 
     blob: Blob
     finish: Callable[[], Awaitable[None]]
+    drop: Callable[[], Awaitable[None]]
+    """Has it taken away soon, unless something names it."""
 
     async def naming(self, write: Awaitable[T]) -> T:
-        """The answer of the ``write`` that names it, after the last of it is there."""
+        """The answer of the ``write`` that names it, after the last of it is there; if there is none it is dropped."""
         finished, answer = await asyncio.gather(self.finish(), write, return_exceptions=True)
         for outcome in (finished, answer):
             if isinstance(outcome, BaseException):
+                await self.drop()
                 raise outcome
         return answer  # type: ignore[return-value]  # it is no exception
 
@@ -61,7 +65,7 @@ class Blobs:
 
     async def receive(self, chunks: Chunks, most: int) -> Kept | None:
         """Keep a result as it comes; None for an empty one. ``TooLarge`` beyond ``most`` bytes, ``InvalidInput`` for
-        what is no result; what was kept by then is swept."""
+        what is no result; what was kept by then is dropped."""
         return await self._keep(_checked(chunks), most)
 
     async def read(self, blob: Blob) -> Chunks:
@@ -92,6 +96,13 @@ class Blobs:
     async def _keep(self, chunks: Chunks, most: int) -> Kept | None:
         """All of it is written when this returns, unless it is one chunk."""
         number = int.from_bytes(self._randomness(8), "big") >> 1 or 1
+        try:
+            return await self._keep_as(number, chunks, most)
+        except Exception:  # whatever it is: it may leave a lot behind
+            await self._drop(number)
+            raise
+
+    async def _keep_as(self, number: int, chunks: Chunks, most: int) -> Kept | None:
         digest, size, place, last = hashlib.sha256(), 0, -1, b""
         async for chunk in _even(chunks):
             size += len(chunk)
@@ -105,9 +116,13 @@ class Blobs:
             return None
         blob = Blob(number, size, digest.hexdigest())
         if place == 0:
-            return Kept(blob, lambda: self._write(number, 0, last))
+            return Kept(blob, lambda: self._write(number, 0, last), lambda: self._drop(number))
         await self._write(number, place, last)
-        return Kept(blob, _nothing)
+        return Kept(blob, _nothing, lambda: self._drop(number))
+
+    async def _drop(self, number: int) -> None:
+        with suppress(StoreUnavailable):  # then it is swept in its time
+            await self._store.drop_blob(number)
 
     async def _write(self, number: int, place: int, chunk: bytes) -> None:
         if place == 0:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass.authority.gate import SERVER, Submission
+from jobpass.authority.platforms import MAX_DURATION_SECONDS
 from jobpass.errors import Conflict, IllegalTransition, JobExists, UnknownJob
 from jobpass.records import HELD, WAITING, Blob, Change, Details, Event, Job, Replayed, Work
 from jobpass.tokens.access import Access
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
     from jobpass.ports import Judge
 
 MAX_ATTEMPTS: Final = 3
-"""Workers that may lose a job; then it has failed."""
+"""Workers that may lose a job, or give it back; then it has failed."""
+MAX_GIVEN_BACK: Final = 100
+"""So often a job is given back without that being an attempt: many restarts of workers, but no worker that takes it and
+gives it back for ever."""
 WORKER_LOST: Final = "worker_lost"
 """The failure of a job whose workers fell silent."""
+GIVEN_BACK: Final = "given_back"
+"""The failure of a job whose last worker that may lose it gave it back."""
+TIME_LIMIT: Final = "time_limit"
+"""The failure of a job that took longer than it may; a worker says so by the same word."""
 OWNER_DISABLED: Final = "owner_disabled"
 """Why a job was canceled that nobody asked to cancel."""
 TOO_LATE: Final = "Can not cancel job"
@@ -78,13 +86,18 @@ class WorkJudges:
         return judge
 
     def lease(self, bearer: Bearer, event_uuid: str, at: datetime, lease: Lease) -> Judge:
-        """The judge of a job's way to a worker; the history says to which, and for which time."""
+        """The judge of a job's way to a worker; the history says to which, and for which time.
+
+        No renewal goes further than to the end of the time that the job may take, and one lease: so much later a worker
+        may still tell what came of it.
+        """
 
         def judge(job: Job | None, _prior: Event | None) -> Change:
             job, work = _standing(job)
             access = Access("workers.lease", at, platform=work.platform, address=bearer.address)
             allowed = self._gate.admit(bearer, access)
             attempts = work.attempts + 1
+            longest = timedelta(seconds=_longest_seconds(work))
             data = {"worker": lease.worker, "attempt": attempts, "platform": work.platform}
             change = self._gate.advance(job, allowed, _submission(event_uuid, "lease", data, at))
             return _with(
@@ -94,6 +107,7 @@ class WorkJudges:
                 worker_key=lease.worker_key,
                 lease=lease.serial,
                 leased_until=lease.until,
+                lease_ends_by=lease.until + longest,
                 started_at=at,
                 progress=0.0,
                 progress_message="",
@@ -115,10 +129,40 @@ class WorkJudges:
             allowed = self._gate.admit(bearer, access, job)
             job, work = _standing(job)
             change = self._gate.advance(job, allowed, _submission(event_uuid, name, report.data, at))
-            told = {field: value for field, value in report.sets.items() if field != "leased_until"}
+            sets = _renewing(work, report.sets)
+            told = {field: value for field, value in sets.items() if field != "leased_until"}
             if name == "update" and all(getattr(work, field) == value for field, value in told.items()):
-                return Change(job, replace(job, work=replace(work, **report.sets)), None)
-            return _with(change, **report.sets)
+                return Change(job, replace(job, work=replace(work, **sets)), None)
+            return _with(change, **sets)
+
+        return judge
+
+    def give_back(
+        self, bearer: Bearer, uuid: str, event_uuid: str, at: datetime, reason: str, *, counts: bool
+    ) -> Judge:
+        """The judge of a worker that has the job and gives it back: it waits again, or has failed, after the last
+        attempt or as it took too long. Without ``counts`` the lease was no attempt, up to ``MAX_GIVEN_BACK`` times."""
+
+        def judge(job: Job | None, _prior: Event | None) -> Change:
+            if job is None:
+                raise UnknownJob(uuid)
+            platform = None if job.work is None else job.work.platform
+            access = Access("jobs.work", at, uuid, "requeue", job.state, platform, bearer.address)
+            allowed = self._gate.admit(bearer, access, job)
+            job, work = _standing(job)
+            counted = counts or work.given_back >= MAX_GIVEN_BACK
+            data = {"reason": reason, "worker": work.worker, "attempt": work.attempts, "counts": counted}
+            change = self._gate.advance(job, allowed, _submission(event_uuid, "requeue", data, at))
+            if _is_out_of_time(work):
+                change = self._gate.advance(job, SERVER, _submission(event_uuid, "fail", data, at))
+                return _with(change, **GONE, **_out_of_time(work, at))
+            if not counted:
+                return _with(change, **GONE, **REQUEUED, attempts=work.attempts - 1, given_back=work.given_back + 1)
+            if work.attempts < MAX_ATTEMPTS:
+                return _with(change, **GONE, **REQUEUED)
+            change = self._gate.advance(job, SERVER, _submission(event_uuid, "fail", data, at))
+            message = f"{work.attempts} workers gave this job back or fell silent while they had it. Last: {reason}"
+            return _with(change, **GONE, failure_code=GIVEN_BACK, status_message=message, ended_at=at)
 
         return judge
 
@@ -159,9 +203,12 @@ class WorkJudges:
         return judge
 
     def loss(self, event_uuid: str, at: datetime, due: datetime) -> Judge:
-        """The judge of a lease that nobody renewed: the job waits again, or has failed after the last attempt; one that
-        was to be canceled is. Nothing changes if the lease was renewed, or the job has ended, meanwhile. ``due`` is the
-        time by the clock that leases end by."""
+        """The judge of a lease that nobody renewed, or that could not be.
+
+        The job waits again, or has failed, after the last attempt or as it took too long; one that was to be canceled
+        is. Nothing changes if the lease was renewed, or the job has ended, meanwhile. ``due`` is the time by the clock
+        that leases end by.
+        """
 
         def judge(job: Job | None, _prior: Event | None) -> Change:
             job, work = _standing(job)
@@ -169,21 +216,31 @@ class WorkJudges:
                 return Change(job, job, None)
             sets: dict[str, Any]
             data: dict[str, Any] = {"reason": WORKER_LOST, "worker": work.worker, "attempt": work.attempts}
-            gone: dict[str, Any] = {"lease": None, "leased_until": None, "worker": None, "worker_key": None}
             if job.state == "cancel_requested":
                 name, sets = "canceled", {"ended_at": at}
+            elif _is_out_of_time(work):
+                name, data["reason"] = "fail", TIME_LIMIT
+                sets = _out_of_time(work, at)
             elif work.attempts < MAX_ATTEMPTS:
                 name, sets = "requeue", dict(REQUEUED)
             else:
                 name = "fail"
-                message = f"{work.attempts} workers fell silent while they had this job."
+                message = f"{work.attempts} workers gave this job back or fell silent while they had it."
                 sets = {"failure_code": WORKER_LOST, "status_message": message, "ended_at": at}
             change = self._gate.advance(job, SERVER, _submission(event_uuid, name, data, at))
-            return _with(change, **gone, **sets)
+            return _with(change, **GONE, **sets)
 
         return judge
 
 
+GONE: Final[Mapping[str, Any]] = {
+    "lease": None,
+    "leased_until": None,
+    "lease_ends_by": None,
+    "worker": None,
+    "worker_key": None,
+}
+"""What is forgotten of a job that no worker has any more: the token of the lease is dead."""
 REQUEUED: Final[Mapping[str, Any]] = {
     "started_at": None,
     "progress": 0.0,
@@ -201,6 +258,28 @@ def told(blob: Blob | None) -> dict[str, Any] | None:
 def lease_end(at: datetime, seconds: int) -> datetime:
     """When a lease ends that is given, or renewed, now."""
     return at + timedelta(seconds=seconds)
+
+
+def _longest_seconds(work: Work) -> int:
+    """How long the job may take."""
+    return work.max_duration_seconds or MAX_DURATION_SECONDS
+
+
+def _is_out_of_time(work: Work) -> bool:
+    """Whether the lease was renewed after the job's time was over, by a worker that should have ended it."""
+    return work.lease_ends_by is not None and work.leased_until == work.lease_ends_by
+
+
+def _out_of_time(work: Work, at: datetime) -> dict[str, Any]:
+    """What is set of a job that took too long."""
+    message = f"It took longer than the {_longest_seconds(work)} s that it may."
+    return {"failure_code": TIME_LIMIT, "status_message": message, "ended_at": at}
+
+
+def _renewing(work: Work, sets: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a report sets, with the lease renewed no further than it may be."""
+    until, latest = sets.get("leased_until"), work.lease_ends_by
+    return sets if until is None or latest is None or until <= latest else {**sets, "leased_until": latest}
 
 
 def _standing(job: Job | None) -> tuple[Job, Work]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
@@ -13,10 +14,11 @@ from jobpass import ids
 from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
+from jobpass.authority.presence import HEARTBEAT_SECONDS, noted
 from jobpass.authority.standing import anew, session_of
-from jobpass.authority.work_judges import REQUEUED, Lease, Report, WorkJudges, lease_end, told
-from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
-from jobpass.records import Change, Job, Platform, Work
+from jobpass.authority.work_judges import Lease, Report, WorkJudges, lease_end, told
+from jobpass.errors import Error, InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
+from jobpass.records import Change, Job, Platform, Replayed, Work
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, ExpiresAt
 from jobpass.tokens.mint import mint_document
@@ -36,8 +38,6 @@ LEASE_SECONDS: Final = 30
 """A lease that is not renewed ends after so long."""
 LONGEST_SECONDS: Final = 864_000 + 86_400
 """No token of a lease lives longer: the longest job, and a day."""
-HEARTBEAT_SECONDS: Final = 10
-"""How often a worker says that it is there."""
 MAX_SPECS_BYTES: Final = 256 * 1024
 MAX_INTERMEDIATE_BYTES: Final = 16 * 1024
 POLLS: Final = 2048
@@ -48,7 +48,7 @@ LAPSED_AT_ONCE: Final = 256
 REPORTS: Final = ("update", "complete", "fail", "canceled", "requeue")
 """The events that a worker may send."""
 
-Reported = Literal["update", "complete", "fail", "canceled", "requeue"]
+Reported = Literal["update", "complete", "fail", "canceled"]
 
 
 class Leased(Struct, frozen=True):
@@ -108,7 +108,7 @@ class Workers:
         def change(standing: Platform | None) -> Platform:
             if standing is None or standing.retired_at is not None:
                 raise UnknownPlatform("There is no such platform.", name=platform[:100])
-            return replace(standing, seen_at=at, **given)
+            return replace(standing, seen_at=at, presence=noted(standing, at), **given)
 
         await self._store.change_platform(platform, change)
         return HEARTBEAT_SECONDS
@@ -200,15 +200,20 @@ class Workers:
         sets = {"failure_code": code, "status_message": message}
         return await self._end(bearer, uuid, "fail", {"failure_code": code, "message": message}, sets)
 
-    async def requeue(self, bearer: Bearer, uuid: str, reason: str) -> Job:
-        """The worker gives the job back, which waits for another one."""
-        sets = {**REQUEUED, "lease": None, "leased_until": None, "worker": None, "worker_key": None}
-        job = await self._report(bearer, uuid, "requeue", {"reason": reason}, sets)
+    async def requeue(self, bearer: Bearer, uuid: str, reason: str, *, counts: bool = True) -> Job:
+        """The worker gives the job back, which waits for another one, or has failed after the last attempt.
+
+        Without ``counts`` the reason is the worker's own, and this was no attempt (see ``WorkJudges.give_back``).
+        """
+        await self.standing(bearer, uuid)
+        at = self._clock.now()
+        judge = self._judges.give_back(bearer, uuid, self._event_uuid(), at, reason, counts=counts)
+        job = await self._judged(uuid, self._store.apply(uuid, judge))
         self._publish_waiting(job)
         return job
 
     async def tend(self) -> None:
-        """A chore: take jobs back whose leases ended."""
+        """A chore: take jobs back whose leases ended, and end those that took too long."""
         if not self._time.may_end():
             return
         at, due = self._clock.now(), self._time.now()
@@ -274,10 +279,19 @@ class Workers:
         sets: Mapping[str, Any],
         kept: Kept | None = None,
     ) -> Job:
-        await self.standing(bearer, uuid)
+        try:
+            await self.standing(bearer, uuid)
+        except Error:
+            if kept is not None:
+                await kept.drop()
+            raise
         judge = self._judges.report(bearer, uuid, self._event_uuid(), self._clock.now(), Report(event, data, sets))
         write = self._store.apply(uuid, judge)
-        outcome = await (write if kept is None else kept.naming(write))
+        return await self._judged(uuid, write if kept is None else kept.naming(write))
+
+    async def _judged(self, uuid: str, write: Awaitable[Change | Replayed]) -> Job:
+        """The job after the write of what a worker said of it; who waits for its events is told."""
+        outcome = await write
         assert isinstance(outcome, Change)
         assert outcome.after is not None
         if outcome.event is not None:

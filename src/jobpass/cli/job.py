@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, options, output, picture
+from jobpass.cli import connect, exits, inputs, options, output, picture, states
 from jobpass.cli.callback import callback
 from jobpass.cli.job_files import files, index
 from jobpass.cli.timeline import timeline
@@ -122,16 +122,16 @@ def list_(
 ) -> None:
     """List jobs, in the order in which they were made."""
     with connect.connect(url, token_file) as client:
-        found = client.iter_jobs(
-            state=state,
-            pipeline_uuid=pipeline,
-            child_of=child_of,
-            generated_by=generated_by,
-            acted_on=acted_on,
-            acted_using=acted_using,
-            limit=min(limit, 1000),
-        )
-        jobs = list(islice(found, limit))
+        conditions: dict[str, Any] = {
+            "pipeline_uuid": pipeline,
+            "child_of": child_of,
+            "generated_by": generated_by,
+            "acted_on": acted_on,
+            "acted_using": acted_using,
+        }
+        jobs = list(islice(client.iter_jobs(state=state, limit=min(limit, 1000), **conditions), limit))
+        if not jobs and state is not None:
+            states.explain(client, state, islice(client.iter_jobs(limit=1000, **conditions), 1000))
     if as_json:
         output.json_line({"jobs": [_without_token(job) for job in jobs]})
     else:

@@ -230,13 +230,14 @@ def _given(
 
 
 def _platform_ids(client: Client, words: list[str]) -> list[str]:
-    """The ids of platforms that are given by name (which has a colon) or by id."""
+    """The ids of platforms that are given by name or by id; ``UnknownPlatform`` for another word."""
     wanted = inputs.split(words) or []
-    by_name = {one.name: one.id for one in client.platforms()} if any(":" in word for word in wanted) else {}
-    unknown = next((word for word in wanted if ":" in word and word not in by_name), None)
-    if unknown is not None:
-        raise UnknownPlatform(f"There is no such platform: {unknown}.", name=unknown)
-    return [by_name.get(word, word) for word in wanted]
+    known = client.platforms() if wanted else []
+    ids = {one.id: one.id for one in known} | {one.name: one.id for one in known}
+    unknown = [word for word in wanted if word not in ids]
+    if unknown:
+        raise UnknownPlatform(f"No platform has the name or id {' or '.join(unknown)}.", name=unknown[0])
+    return [ids[word] for word in wanted]
 
 
 def find(client: Client, who: str) -> UserAnswer:

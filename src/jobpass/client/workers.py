@@ -151,9 +151,12 @@ class Workers(Asking):
         """The job was stopped, as was asked for; ``results`` are what there was by then."""
         return (yield from self._report(paths.WORKER_CANCELED, job, results, results_type=results_type))
 
-    def requeue_job(self, job: Leased, reason: str = "") -> Operation[ReportAnswer]:
-        """Give the job back to the queue."""
-        return (yield from self._report(paths.WORKER_REQUEUE, job, to_body(RequeueReport(reason))))
+    def requeue_job(self, job: Leased, reason: str = "", *, counts: bool = True) -> Operation[ReportAnswer]:
+        """Give the job back to the queue; with ``counts`` False for a reason that is not the job's: no attempt of it.
+
+        The third attempt that counts ends the job: ``status`` of the answer is ``error`` then.
+        """
+        return (yield from self._report(paths.WORKER_REQUEUE, job, to_body(RequeueReport(reason, counts))))
 
     def _report(
         self,

@@ -143,6 +143,13 @@ class AccountStore(Protocol):
         """Principals in order of creation; ``after`` as in ``list_jobs``."""
         ...
 
+    async def disabled_with_waiting(self, limit: int) -> list[int]:
+        """The ids of principals who are disabled and have jobs with work that wait, lowest first.
+
+        Looks at everybody.
+        """
+        ...
+
     async def change_principal(
         self,
         principal_id: int,

@@ -74,6 +74,11 @@ class WorkStore(Protocol):
         """The chunk of a place (0, 1, …); None behind the last one, or if there is no such blob."""
         ...
 
+    async def drop_blob(self, number: int) -> None:
+        """Have a blob that no job's work names swept next: from now on nobody may name it. One that is named stays; so
+        may one that somebody is about to name."""
+        ...
+
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """Take away at most ``limit`` chunks of blobs that were made before ``before`` and that no job's work names
         (any more); how many were taken away. A blob of which a part is gone is gone."""

@@ -15,7 +15,8 @@ class Platform(Struct, frozen=True):
 
     ``max_shots`` and ``max_duration_seconds`` (None: no limit) bound one job. ``constraints``, ``specs`` and ``perfs``
     are JSON objects: what the operator says of it, and what its workers last said, at ``seen_at``. A retired one takes
-    no jobs and is shown to operators only.
+    no jobs and is shown to operators only. ``presence`` is what is known of when it could be used, a JSON object (see
+    ``authority/presence.py``).
     """
 
     id: str
@@ -33,3 +34,4 @@ class Platform(Struct, frozen=True):
     maintenance_end_at: datetime | None = None
     seen_at: datetime | None = None
     retired_at: datetime | None = None
+    presence: bytes = b"{}"

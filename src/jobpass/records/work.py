@@ -26,8 +26,9 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
     submission that may be repeated. ``progress`` goes from 0 to 1.
 
     ``lease`` (64 random bits) is named by the token of the worker that has the job, until ``leased_until`` unless it
-    renews that; ``worker`` is what it calls itself, ``worker_key`` the id of its API key. ``attempts`` counts
-    the leases.
+    renews that, and never beyond ``lease_ends_by``; ``worker`` is what it calls itself, ``worker_key`` the id of its
+    API key. ``attempts`` counts the leases but for those that were given back for no reason of the job's, which
+    ``given_back`` counts.
     """
 
     platform: str
@@ -48,10 +49,12 @@ class Work(Struct, frozen=True, omit_defaults=True, gc=False):
     rerun_from: str | None = None
     asked: str | None = None
     attempts: int = 0
+    given_back: int = 0
     worker: str | None = None
     worker_key: str | None = None
     lease: int | None = None
     leased_until: datetime | None = None
+    lease_ends_by: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     progress: float = 0.0

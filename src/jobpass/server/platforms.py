@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, structs
 
 from jobpass.authority.platforms import Draft, status_at
+from jobpass.authority.presence import availability
 from jobpass.errors import InvalidInput
 from jobpass.records import Platform
 from jobpass.server.body import read_told
@@ -113,7 +114,7 @@ def _public(platform: Platform, at: datetime) -> dict[str, Any]:
         "type": platform.type,
         "status": status_at(platform, at),
         "maintenance": None if start is None else Maintenance(start, end),
-        "statistic": {},
+        "statistic": {day: {"availability": share} for day, share in availability(platform, at).items()},
         "created_date": platform.created_at,
     }
 

@@ -141,7 +141,7 @@ async def requeue(call: Call) -> ReportAnswer:
     body = await read_told(call)
     told = decode(body, _requeue) if body else RequeueReport()
     workers = call.authority.workers
-    job = await workers.requeue(call.bearer, _uuid(call), told.reason)
+    job = await workers.requeue(call.bearer, _uuid(call), told.reason, counts=told.counts)
     call.counters.accepted("requeue")
     return present.reported(job, workers.lease_seconds)
 

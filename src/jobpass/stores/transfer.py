@@ -47,7 +47,7 @@ _CREDENTIAL: Final = (
 )
 _PLATFORM: Final = (
     "number id name description type status created_at max_shots max_duration_seconds constraints specs perfs"
-    " maintenance_start_at maintenance_end_at seen_at retired_at"
+    " maintenance_start_at maintenance_end_at seen_at retired_at presence"
 )
 _WORK: Final = (
     "job owner platform priority created_at token job_group process_id payload results state seconds leased_until"

@@ -247,9 +247,11 @@ class FailReport(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RequeueReport(Struct, frozen=True, forbid_unknown_fields=True):
-    """``POST …/requeue``: the worker gives the job back."""
+    """``POST …/requeue``: the worker gives the job back. With ``counts`` false that is no fault of the job's: it was
+    none of its three attempts, up to a hundred times."""
 
     reason: Sentence = ""
+    counts: bool = True
 
 
 class ReportAnswer(Struct, frozen=True):

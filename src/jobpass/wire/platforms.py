@@ -49,7 +49,10 @@ class PlatformUpdate(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublicPlatform(Struct, frozen=True, kw_only=True):
-    """What anybody is told of a platform. ``statistic`` has the availability (0 to 1) of each day that is known."""
+    """What anybody is told of a platform.
+
+    ``statistic`` has the ``availability`` (0 to 1) of each of the last thirty days that is known.
+    """
 
     id: str
     name: str

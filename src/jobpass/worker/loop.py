@@ -183,7 +183,8 @@ class Loop:
         return await self._client.canceled_job(job, partial)
 
     async def _give_back(self, job: Leased, reason: str) -> None:
-        await self._tell(job, lambda: self._client.requeue_job(job, reason))
+        """Give it back for a reason that is not the job's."""
+        await self._tell(job, lambda: self._client.requeue_job(job, reason, counts=False))
 
     async def _tell(self, job: Leased, tell: Callable[[], Awaitable[object]]) -> None:
         """Tell it, again while the server cannot hear it; a lease that ended meanwhile ends the telling."""

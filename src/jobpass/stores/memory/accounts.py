@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from jobpass.ports import Ends, Note
-from jobpass.records import Login, Page, Principal, Profile, Renewal, Role
+from jobpass.records import WAITING, Login, Page, Principal, Profile, Renewal, Role
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import address_taken, check_replacement, lives
@@ -52,6 +52,14 @@ class Accounts(Part):
         self._check_open()
         rows = ((number, login.principal) for number, login in self._logins.items())
         return page(rows, read_cursor(after, len(self._logins)), limit)
+
+    async def disabled_with_waiting(self, limit: int) -> list[int]:
+        """As ``ports.AccountStore``."""
+        self._check_open()
+        owners = {job.owner for _, job in self._jobs.values() if job.work is not None and job.state == WAITING}
+        logins = [self._logins.get(owner) for owner in owners]
+        found = [login.principal.id for login in logins if login is not None and not login.principal.active]
+        return sorted(found)[:limit]
 
     async def change_principal(
         self,

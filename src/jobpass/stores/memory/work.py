@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,6 +16,9 @@ from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import seconds_of, swept
 
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+"""When a blob was made, as far as a sweep goes, that is to be swept next."""
+
 
 class _Stored(Struct):
     """A blob as it stands."""
@@ -22,7 +26,7 @@ class _Stored(Struct):
     made_at: datetime
     chunks: list[bytes]
     going: bool = False
-    """A part of it has been taken away."""
+    """Nobody may name it any more: a part of it has been taken away, or is to be."""
 
 
 def _sweeping_order(item: tuple[int, _Stored]) -> tuple[bool, datetime, int]:
@@ -153,10 +157,17 @@ class Works(Part):
         blob = self._blobs.get(number)
         return blob.chunks[place] if blob is not None and place < len(blob.chunks) else None
 
+    async def drop_blob(self, number: int) -> None:
+        """As ``ports.WorkStore``."""
+        self._check_open()
+        blob = self._blobs.get(number)
+        if blob is not None and number not in self._named():
+            blob.made_at, blob.going = LONG_AGO, True
+
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """As ``ports.WorkStore``."""
         self._check_open()
-        named = {blob.number for _, _, work in self._works() for blob in (work.payload, work.results) if blob}
+        named = self._named()
         swept_now = 0
         for number, blob in sorted(self._blobs.items(), key=_sweeping_order):
             if number in named or blob.made_at >= before:
@@ -168,6 +179,10 @@ class Works(Part):
             if not blob.chunks:
                 del self._blobs[number]
         return swept_now
+
+    def _named(self) -> set[int]:
+        """The numbers of blobs that works name."""
+        return {blob.number for _, _, work in self._works() for blob in (work.payload, work.results) if blob}
 
     def _standing(self, number: int) -> _Stored | None:
         blob = self._blobs.get(number)

@@ -60,6 +60,10 @@ class Accounts(Part):
         start = read_cursor(after, await self._newest("principal"))
         return page(await self._rows(QUERIES["list_principals"], start, limit + 1), limit, principal_from)
 
+    async def disabled_with_waiting(self, limit: int) -> list[int]:
+        """As ``ports.AccountStore``."""
+        return [row[0] for row in await self._rows(QUERIES["disabled_with_waiting"], limit)]
+
     async def change_principal(
         self,
         principal_id: int,

@@ -273,6 +273,10 @@ SELECT count(*) FROM gone
 -- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
 UPDATE blob SET made_at = 0 WHERE number = $1
 
+-- drop_blob: the same of one that no work names, and that nobody is about to name
+UPDATE blob SET made_at = 0
+ WHERE number = (SELECT number FROM blob WHERE number = $1 AND uses = 0 FOR UPDATE SKIP LOCKED)
+
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = $1
 
@@ -345,6 +349,11 @@ SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1
 
 -- hold_principal: the same, which nobody else changes then
 SELECT id, email, role, active, created_at, profile FROM principal WHERE id = $1 FOR UPDATE
+
+-- disabled_with_waiting: ids of principals who are disabled and have jobs that wait
+SELECT id FROM principal
+ WHERE NOT active AND EXISTS (SELECT 1 FROM work WHERE owner = principal.id AND state = 'waiting')
+ ORDER BY id LIMIT $1
 
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
 SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > $1 ORDER BY id LIMIT $2
@@ -527,30 +536,30 @@ SELECT 1 FROM platform WHERE name = $1 OR id = $2
 
 -- add_platform: a new platform under its number
 INSERT INTO platform (number, id, name, description, type, status, created_at, max_shots, max_duration_seconds,
-                      constraints, specs, perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+                      constraints, specs, perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence)
 VALUES (:number, :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds,
-        :constraints, :specs, :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at)
+        :constraints, :specs, :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at, :presence)
 
 -- find_platform: the platform of a name
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = $1
 
 -- hold_platform: the same, which nobody else changes then
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = $1 FOR UPDATE
 
 -- list_platforms: all platforms in order of creation
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform ORDER BY number
 
 -- change_platform: the whole row but id, name and time of creation
 UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
        max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
        maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
-       retired_at = :retired_at
+       retired_at = :retired_at, presence = :presence
  WHERE id = :id AND name = :name
 
 -- count_webhooks: how many webhooks somebody has

@@ -121,6 +121,15 @@ class Works(Part):
         row = await self._one("read_chunk", number, place)
         return None if row is None else row[0]
 
+    async def drop_blob(self, number: int) -> None:
+        """As ``ports.WorkStore``; one that somebody else is about to name is left to be swept in its time: who waited
+        could be waited for."""
+
+        async def drop(connection: Any) -> None:
+            await run(connection, "drop_blob", number)
+
+        await self._write(drop)
+
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """As ``ports.WorkStore``; without any to sweep it costs one look at an empty index, and no write."""
         until = to_microseconds(before)

@@ -12,7 +12,7 @@ from jobpass.stores.rows.columns import Row, micro, moment
 def platform_from(row: Row) -> Platform:
     """A row of ``find_platform``."""
     (identity, name, description, kind, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-     start, end, seen_at, retired_at) = row  # fmt: skip
+     start, end, seen_at, retired_at, presence) = row  # fmt: skip
     return Platform(
         identity,
         name,
@@ -29,6 +29,7 @@ def platform_from(row: Row) -> Platform:
         moment(end),
         moment(seen_at),
         moment(retired_at),
+        presence,
     )
 
 
@@ -50,4 +51,5 @@ def platform_row(platform: Platform) -> dict[str, Any]:
         "maintenance_end_at": micro(platform.maintenance_end_at),
         "seen_at": micro(platform.seen_at),
         "retired_at": micro(platform.retired_at),
+        "presence": platform.presence,
     }

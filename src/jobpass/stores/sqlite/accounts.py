@@ -59,6 +59,10 @@ class Accounts(Part):
         start = read_cursor(after, self._newest("newest_principal"))
         return page(self._rows(QUERIES["list_principals"], (start, limit + 1)), limit, principal_from)
 
+    async def disabled_with_waiting(self, limit: int) -> list[int]:
+        """As ``ports.AccountStore``; in a thread."""
+        return [row[0] for row in await self._rows_aside(QUERIES["disabled_with_waiting"], {"limit": limit})]
+
     async def change_principal(
         self,
         principal_id: int,

@@ -142,6 +142,11 @@ SELECT id, email, role, active, created_at, profile, password_hash FROM principa
 -- find_principal: the principal of an id
 SELECT id, email, role, active, created_at, profile FROM principal WHERE id = ?
 
+-- disabled_with_waiting: ids of principals who are disabled and have jobs that wait
+SELECT id FROM principal
+ WHERE NOT active AND EXISTS (SELECT 1 FROM work WHERE owner = principal.id AND state = 'waiting')
+ ORDER BY id LIMIT :limit
+
 -- list_principals: principals above an id in order of creation; the first column is the cursor's
 SELECT id, id, email, role, active, created_at, profile FROM principal WHERE id > ? ORDER BY id LIMIT ?
 
@@ -577,26 +582,26 @@ SELECT coalesce(max(id), 0) FROM event
 
 -- add_platform: a new platform; answers its number, or nothing if the name or the id is taken
 INSERT INTO platform (id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs,
-                      perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at)
+                      perfs, maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence)
 SELECT :id, :name, :description, :type, :status, :created_at, :max_shots, :max_duration_seconds, :constraints, :specs,
-       :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at
+       :perfs, :maintenance_start_at, :maintenance_end_at, :seen_at, :retired_at, :presence
  WHERE NOT EXISTS (SELECT 1 FROM platform WHERE name = :name OR id = :id) RETURNING number
 
 -- find_platform: the platform of a name
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform WHERE name = ?
 
 -- list_platforms: all platforms in order of creation
 SELECT id, name, description, type, status, created_at, max_shots, max_duration_seconds, constraints, specs, perfs,
-       maintenance_start_at, maintenance_end_at, seen_at, retired_at
+       maintenance_start_at, maintenance_end_at, seen_at, retired_at, presence
   FROM platform ORDER BY number
 
 -- change_platform: the whole row but id, name and time of creation
 UPDATE platform SET description = :description, type = :type, status = :status, max_shots = :max_shots,
        max_duration_seconds = :max_duration_seconds, constraints = :constraints, specs = :specs, perfs = :perfs,
        maintenance_start_at = :maintenance_start_at, maintenance_end_at = :maintenance_end_at, seen_at = :seen_at,
-       retired_at = :retired_at
+       retired_at = :retired_at, presence = :presence
  WHERE id = :id AND name = :name
 
 -- work_job: an event of a job with work, whatever it changes of state and work
@@ -688,6 +693,9 @@ DELETE FROM blob_chunk WHERE rowid IN (SELECT rowid FROM blob_chunk WHERE blob =
 
 -- break_blob: a blob of which a part is gone: the first to be swept, and nobody may name it any more
 UPDATE blob SET made_at = 0 WHERE number = ?
+
+-- drop_blob: the same of one that no work names
+UPDATE blob SET made_at = 0 WHERE number = ? AND uses = 0
 
 -- delete_blob: a blob of which no chunk is left
 DELETE FROM blob WHERE number = ?

@@ -108,6 +108,14 @@ class Works(Part):
         rows = self._rows(QUERIES["read_chunk"], (number, place))
         return rows[0][0] if rows else None
 
+    async def drop_blob(self, number: int) -> None:
+        """As ``ports.WorkStore``."""
+
+        def drop(cursor: apsw.Cursor) -> None:
+            cursor.execute(QUERIES["drop_blob"], (number,))
+
+        await self._write(drop)
+
     async def sweep_blobs(self, before: datetime, limit: int) -> int:
         """As ``ports.WorkStore``; without any to sweep it costs one look at an empty index."""
         bindings = (to_microseconds(before), BLOBS_LOOKED_AT)
