@@ -70,7 +70,11 @@ async def _connect(made: Trial) -> socket.socket:
     connection = socket.socket()
     connection.setblocking(False)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", made.nodes[0].port))
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", made.nodes[0].port))
+    except BaseException:  # refused, or the crowd goes home meanwhile
+        connection.close()
+        raise
     return connection
 
 

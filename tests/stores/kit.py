@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from jobpass.errors import Conflict, UnknownJob
-from jobpass.records import Blob, Change, Details, Event, Job, Pipeline, Replayed, Work
+from jobpass.ports import Ends, Placement
+from jobpass.records import AuditEntry, Blob, Change, Details, Event, Job, Pipeline, Replayed, Work
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -93,6 +94,24 @@ def delete(found, _):
 def rewrite(**fields):
     """A judge that changes the row without an event."""
     return lambda found, _: Change(found, replace(found, **fields), None)
+
+
+def note(text, *, node="n"):
+    """What tells the audit of a write: an entry whose subject is ``text(answer)``."""
+
+    def noting(answer):
+        def place(sequence, link):
+            said = text(answer), link
+            return [AuditEntry(node, sequence + 1, AT, "noted", None, None, None, said[0], said[1], "k1", b"l" * 32)]
+
+        return Placement(node, place)
+
+    return noting
+
+
+async def end_owned(store, owner, kinds, at):
+    """End the owner's credentials of these kinds; how many they were."""
+    return (await store.change_principal(owner, lambda one: one, ends=Ends(lambda *_: kinds, at))).ended
 
 
 def pipeline(uuid="pipe", **fields):

@@ -173,7 +173,7 @@ async def test_compromised_and_deleted_are_for_good(store, kit, record, ends):
     await store.end_credential("root", kit.AT + HOUR, "compromised")
     assert await ends("root", "child") == {"root": ("deleted", kit.AT), "child": ("compromised", kit.AT)}
     assert await store.find_credential(number) is None
-    await store.revoke_owned(1, ["job"], kit.AT)
+    await kit.end_owned(store, 1, ["job"], kit.AT)
     assert await ends("root", "child") == {"root": ("deleted", kit.AT), "child": ("compromised", kit.AT)}
 
 
@@ -183,7 +183,7 @@ async def test_an_owners_end_is_for_good_also_for_what_was_only_revoked(store, k
     await record("child", parent="revoked")
     await store.end_credential("revoked", kit.AT)
     await store.end_credential("leaked", kit.AT, "compromised")
-    assert await store.revoke_owned(1, ["job"], kit.AT + HOUR) == 1
+    assert await kit.end_owned(store, 1, ["job"], kit.AT + HOUR) == 1
     assert await ends("living", "revoked", "child", "leaked") == {
         "living": ("owner", kit.AT + HOUR),
         "revoked": ("owner", kit.AT),

@@ -49,6 +49,9 @@ def _machine(kit):
 
         return judging
 
+    def told(what):
+        return kit.note(lambda answer: f"{what} {answer}")
+
     def placing(node, names, hours):
         def place(sequence, link):
             return [
@@ -61,16 +64,18 @@ def _machine(kit):
     async def perform(store, what, *more):
         match what, *more:
             case "principal", email:
-                return await store.add_principal(email, "author", "h", kit.AT)
+                return await store.add_principal(email, "author", "h", kit.AT, note=told("principal"))
             case "change", owner, email, active, password:
-                return await store.change_principal(owner, lambda p: replace(p, email=email, active=active), password)
+                return await store.change_principal(
+                    owner, lambda p: replace(p, email=email, active=active), password, note=told("change")
+                )
             case "credential", name, owner, kind, parent, hours, kid:
                 given = Credential(name, kind, owner, "", kit.AT, at(hours), parent=parent, kid=kid)
-                return await store.add_credential(given)
+                return await store.add_credential(given, note=told("credential"))
             case "revoke", name, hours:
-                return await store.end_credential(name, at(hours))
+                return await store.end_credential(name, at(hours), note=told("revoke"))
             case "revoke_owned", owner, kinds, hours:
-                return await store.revoke_owned(owner, kinds, at(hours))
+                return await kit.end_owned(store, owner, kinds, at(hours))
             case "uses", uses:
                 return await store.note_uses({name: (count, at(hours)) for name, (count, hours) in uses.items()})
             case "job", name, kid, previous, hours:
@@ -81,7 +86,7 @@ def _machine(kit):
             case "request", name, owner:
                 return await store.add_admin_key(AdminKey(name, "requested", owner, "", "", 1, b"{}", "", kit.AT))
             case "review", name, state:
-                return await store.change_admin_key(name, judge(state))
+                return await store.change_admin_key(name, judge(state), note=told("review"))
             case "audit", node, names, hours:
                 return await store.append_audit(node, placing(node, names, hours))
 

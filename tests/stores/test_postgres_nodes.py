@@ -220,7 +220,7 @@ async def test_what_another_node_ends_is_ended_here_within_a_second(postgres, ot
     if how == "principal":
         await other.change_principal(credential.id, lambda found: replace(found, active=False))
     elif how == "owned":
-        assert await other.revoke_owned(credential.id, ["login"], kit.AT) == 2
+        assert await kit.end_owned(other, credential.id, ["login"], kit.AT) == 2
     else:
         await other.end_credential("c1" if how == "revoke" else "root", kit.AT)
     ended = time.monotonic()

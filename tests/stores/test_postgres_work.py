@@ -134,7 +134,7 @@ async def test_two_nodes_that_end_and_count_the_same_tokens_wait_for_nobody_for_
         asyncio.gather(
             *(other.note_uses(noted) for _ in range(10)),
             *(postgres.end_credential(names[n], kit.AT) for n in (15, 10, 5, 0)),
-            *(other.revoke_owned(owner.id, ["job"], kit.AT) for _ in range(2)),
+            *(kit.end_owned(other, owner.id, ["job"], kit.AT) for _ in range(2)),
         ),
         20,
     )

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, UnknownPrincipal
-from jobpass.records import Credential
+from jobpass.records import Credential, Renewal
 from jobpass.stores.sqlite import SqliteStore
 
 HOUR = timedelta(hours=1)
@@ -67,7 +67,9 @@ async def test_a_changed_principal_shows_everywhere_at_once(store, owner, record
     await record("c1")
     assert (await store.find_session("c1")).principal.active
     wanted = replace(owner, active=False, role="operator", email="ü@b")
-    assert await store.change_principal(owner.id, lambda found: wanted if found == owner else found) == wanted
+    assert await store.change_principal(owner.id, lambda found: wanted if found == owner else found) == (
+        Renewal(owner, wanted, 0)
+    )
     assert (await store.find_session("c1")).principal == wanted
     assert await store.find_principal(owner.id) == wanted
     assert await store.find_login("a@b") is None
@@ -109,8 +111,8 @@ async def test_a_change_that_raises_changes_nothing_and_disturbs_nobody(store, k
         AlreadyExists,
         UnknownPrincipal,
     ]
-    assert await store.find_principal(owner.id) == answers[0] == replace(owner, active=False)
-    assert await store.find_principal(other.id) == answers[7] == replace(other, role="operator")
+    assert await store.find_principal(owner.id) == answers[0].after == replace(owner, active=False)
+    assert await store.find_principal(other.id) == answers[7].after == replace(other, role="operator")
     assert {(await store.find_login(email)).password_hash for email in ("a@b", "c@d")} == {"h"}
 
 
@@ -176,7 +178,7 @@ async def test_all_of_a_kind_are_revoked_for_one_owner(store, kit, record):
     names = ("login-1", "login-2", "expired", "gone", "job", "key", "theirs", "child")
     for name in names:
         await store.find_session(name)
-    assert await store.revoke_owned(1, {"login", 'a"k'}, kit.AT) == 3
+    assert await kit.end_owned(store, 1, {"login", 'a"k'}, kit.AT) == 3
     ended = {name: (await store.find_session(name)).credential.revoked_at for name in names}
     assert ended == {
         "login-1": kit.AT,
@@ -188,9 +190,10 @@ async def test_all_of_a_kind_are_revoked_for_one_owner(store, kit, record):
         "theirs": None,
         "child": kit.AT,
     }
-    assert await store.revoke_owned(1, {"login", 'a"k'}, kit.AT) == 0
-    assert await store.revoke_owned(1, [], kit.AT) == 0
-    assert await store.revoke_owned(99, ["login"], kit.AT) == 0
+    assert await kit.end_owned(store, 1, {"login", 'a"k'}, kit.AT) == 0
+    assert await kit.end_owned(store, 1, [], kit.AT) == 0
+    with pytest.raises(UnknownPrincipal):
+        await kit.end_owned(store, 99, ["login"], kit.AT)
 
 
 async def test_uses_are_added_up_and_the_last_one_only_moves_on(store, kit, record):
@@ -243,6 +246,6 @@ async def test_what_another_process_changes_shows_at_once(sqlite, tmp_path, kit)
     await there.end_credential("root", kit.AT)
     assert (await sqlite.find_session("child")).credential.revoked_at == kit.AT
     assert (await sqlite.find_session("other")).credential.revoked_at is None
-    await there.revoke_owned(owner.id, ["login"], kit.AT + HOUR)
+    await kit.end_owned(there, owner.id, ["login"], kit.AT + HOUR)
     assert (await sqlite.find_session("other")).credential.revoked_at == kit.AT + HOUR
     await there.close()

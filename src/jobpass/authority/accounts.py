@@ -13,7 +13,8 @@ from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
 from jobpass.authority.standing import admitting, principal_of, session_of
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, UnknownPrincipal
-from jobpass.records import Page, Principal, Profile, Role, Session
+from jobpass.ports import Ends
+from jobpass.records import Credential, Page, Principal, Profile, Renewal, Role, Session
 from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from jobpass.authority.passwords import Passwords
     from jobpass.authority.throttle import Throttle
     from jobpass.clock import Clock
-    from jobpass.ports import AccountStore
+    from jobpass.ports import AccountStore, Placement
+
+Ended = list[Credential]  # named here: in ``Accounts``, ``list`` is a method
 
 Abandon = Callable[[int], Awaitable[int]]
 """Cancels the compute jobs of a principal that wait; how many were."""
@@ -95,13 +98,12 @@ class Accounts:
         address = read_address(email)
         check_profile(profile)
         password_hash = await self._passwords.hash(password, [address])
-        principal = await self._store.add_principal(
-            address, role, password_hash, self._clock.now(), profile, active=active
-        )
-        await self._audit.record(
-            "user.created", bearer=bearer, subject=str(principal.id), email=principal.email, role=role
-        )
-        return principal
+
+        def note(made: Principal) -> Placement:
+            return self._audit.placement("user.created", bearer=bearer, subject=str(made.id), email=address, role=role)
+
+        at = self._clock.now()
+        return await self._store.add_principal(address, role, password_hash, at, profile, active=active, note=note)
 
     async def ensure(self, email: str) -> Principal:
         """The account of this address; made, as an author without a usable password, if there is none.
@@ -112,14 +114,16 @@ class Accounts:
         login = await self._store.find_login(address)
         if login is not None:
             return login.principal
+
+        def note(made: Principal) -> Placement:
+            return self._audit.placement(
+                "user.created", subject=str(made.id), email=address, role=made.role, password=False
+            )
+
         try:
-            principal = await self._store.add_principal(address, "author", UNUSABLE, self._clock.now())
+            return await self._store.add_principal(address, "author", UNUSABLE, self._clock.now(), note=note)
         except AlreadyExists:  # another process made it meanwhile
             return await self.ensure(email)
-        await self._audit.record(
-            "user.created", subject=str(principal.id), email=address, role="author", password=False
-        )
-        return principal
 
     async def read(self, bearer: Bearer, principal_id: int) -> Principal:
         """One account, for an operator; ``UnknownPrincipal`` if there is none."""
@@ -147,10 +151,8 @@ class Accounts:
         """
         at = self._admit(bearer, "users.manage")
         address = None if changes.email is None else read_address(changes.email)
-        seen: list[Principal] = []
 
         def change(standing: Principal) -> Principal:
-            seen.append(standing)
             profile = replace(standing.profile, **changes.profile)
             check_profile(profile)
             return Principal(
@@ -164,17 +166,20 @@ class Accounts:
 
         if principal_id == principal_of(bearer).id and (changes.active is False or changes.role == "author"):
             raise Conflict("Nobody disables the own account, or makes it less.", id=principal_id)
-        principal = await self._store.change_principal(principal_id, change)
-        before = seen[-1]
-        lessened = not principal.active or (before.role == "operator" and principal.role != "operator")
-        ended = await self._store.revoke_owned(principal_id, ALL_TOKENS, at) if lessened else 0
-        await self._audit.record(
-            _name_of(before, principal),
-            bearer=bearer,
-            subject=str(principal_id),
-            tokens_ended=ended,
-            changed=_changed(before, principal),
-        )
+        principal = (
+            await self._store.change_principal(
+                principal_id,
+                change,
+                ends=Ends(_kinds_ended, at),
+                note=lambda done: self._audit.placement(
+                    _name_of(done.before, done.after),
+                    bearer=bearer,
+                    subject=str(principal_id),
+                    tokens_ended=done.ended,
+                    changed=_changed(done.before, done.after),
+                ),
+            )
+        ).after
         if not principal.active:
             await self._cancel_waiting(principal_id, bearer)
         return principal
@@ -209,10 +214,16 @@ class Accounts:
             self._admit(bearer, "users.manage")
         target = await self._store.find_principal(principal_id)
         password_hash = await self._passwords.hash(password, [target.email] if target else [])
-        changed = await self._store.change_principal(principal_id, lambda one: one, password_hash)
-        ended = await self._store.revoke_owned(principal_id, ("login",), at)
-        await self._audit.record("user.password", bearer=bearer, subject=str(principal_id), tokens_ended=ended)
-        return changed
+
+        def note(done: Renewal) -> Placement:
+            return self._audit.placement(
+                "user.password", bearer=bearer, subject=str(principal_id), tokens_ended=done.ended
+            )
+
+        ends = Ends(lambda *_: ("login",), at)
+        return (
+            await self._store.change_principal(principal_id, lambda one: one, password_hash, ends=ends, note=note)
+        ).after
 
     async def login(self, email: str, password: str, address: str | None = None) -> Issued:
         """A login token for the right password; ``LoginFailed`` after the same work for anything else.
@@ -235,15 +246,23 @@ class Accounts:
     async def end(self, login: Issued) -> None:
         """End a token of ``login_in_process``."""
         credential = login.credential
-        if await self._store.end_credential(credential.id, self._clock.now()):
-            await self._audit.record("logout", principal=credential.owner, subject=credential.id)
+
+        def note(ended: Ended) -> Placement | None:
+            if not ended:
+                return None
+            return self._audit.placement("logout", principal=credential.owner, subject=credential.id)
+
+        await self._store.end_credential(credential.id, self._clock.now(), note=note)
 
     async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> Issued:
         """A login token, recorded as ``label``, and in the audit as ``entry``."""
         at = self._clock.now()
-        issued = await self._issuing.issue("login", principal, label, at, at + timedelta(seconds=LOGIN_SECONDS))
-        await self._audit.record(entry, principal=principal.id, address=address, subject=issued.credential.id)
-        return issued
+
+        def note(made: Credential) -> Placement:
+            return self._audit.placement(entry, principal=principal.id, address=address, subject=made.id)
+
+        ends = at + timedelta(seconds=LOGIN_SECONDS)
+        return await self._issuing.issue("login", principal, label, at, ends, note=note)
 
     async def _check_password(self, email: str, password: str, address: str | None) -> Principal:
         """The active principal whose password this is; everything else is the same ``LoginFailed``."""
@@ -261,8 +280,11 @@ class Accounts:
         """End the login token that is presented; it is dead when this returns."""
         at = self._admit(bearer, "account.logout")
         credential = session_of(bearer).credential
-        if await self._store.end_credential(credential.id, at):
-            await self._audit.record("logout", bearer=bearer, subject=credential.id)
+
+        def note(ended: Ended) -> Placement | None:
+            return self._audit.placement("logout", bearer=bearer, subject=credential.id) if ended else None
+
+        await self._store.end_credential(credential.id, at, note=note)
 
     async def me(self, bearer: Bearer) -> Session:
         """Who the token speaks for, with its record."""
@@ -285,6 +307,12 @@ def check_profile(profile: Profile) -> None:
             fields[f"json.{name}"] = [f"must be 0 to {most}"]
     if fields:
         raise InvalidInput("The account cannot be like that.", fields)
+
+
+def _kinds_ended(before: Principal, after: Principal) -> tuple[str, ...]:
+    """What ends with the change: nothing, unless somebody is disabled or is an operator no more."""
+    lessened = not after.active or (before.role == "operator" and after.role != "operator")
+    return ALL_TOKENS if lessened else ()
 
 
 def _name_of(before: Principal, after: Principal) -> str:

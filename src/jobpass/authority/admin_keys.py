@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import Randomness, Store
+    from jobpass.ports import Placement, Randomness, Store
     from jobpass.tokens.keyring import Keyring
 
 DEFAULT_LIFETIME_SECONDS: Final = 3600
@@ -79,8 +79,7 @@ class AdminKeys:
             scope,
             at,
         )
-        await self._audit.record("admin_key.requested", bearer=bearer, subject=wanted.id, **_shown(wanted))
-        await self._store.add_admin_key(wanted)
+        await self._store.add_admin_key(wanted, note=lambda key: self._placement("admin_key.requested", bearer, key))
         return wanted
 
     async def change(
@@ -198,12 +197,13 @@ class AdminKeys:
                 raise _unknown(key_id)
             return judge(key)
 
-        key = await self._store.change_admin_key(key_id, checked)
+        return await self._store.change_admin_key(key_id, checked, note=lambda key: self._placement(name, bearer, key))
+
+    def _placement(self, name: str, bearer: Bearer, key: AdminKey) -> Placement:
         shown = _shown(key)
         if key.reviewer is not None and key.reviewer == key.requester:
             shown["own_request"] = True
-        await self._audit.record(name, bearer=bearer, subject=key.id, **shown)
-        return key
+        return self._audit.placement(name, bearer=bearer, subject=key.id, **shown)
 
     def _wanted(
         self,

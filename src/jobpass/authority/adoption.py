@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jobpass.authority.accounts import Accounts
     from jobpass.authority.audit import Audit
-    from jobpass.ports import Store
+    from jobpass.ports import Placement, Store
 
 OWNER: Final = "environment@localhost"
 """The account that an adopted key belongs to; it has no usable password."""
@@ -86,14 +86,18 @@ class Adoption:
             collected_at=at,
         )
         key = replace(key, request_hash=request_hash(key))
-        await self._audit.record("admin_key.adopted", principal=owner.id, subject=key_id, request_hash=key.request_hash)
         credential = Credential(
             id=key_id, kind="admin", owner=owner.id, label=USE_CASE, issued_at=at, expires_at=None, kid=self._kid
         )
         with suppress(AlreadyExists):  # an earlier process ended between the two
             # Before the request: whoever finds that and revokes it finds this, too.
             await self._store.add_credential(credential)
-        await self._store.add_admin_key(key)
+        await self._store.add_admin_key(
+            key,
+            note=lambda one: self._audit.placement(
+                "admin_key.adopted", principal=owner.id, subject=one.id, request_hash=one.request_hash
+            ),
+        )
 
     async def _revoke(self, key: AdminKey, at: datetime) -> None:
         def judge(standing: AdminKey | None) -> AdminKey:
@@ -104,5 +108,9 @@ class Adoption:
             return replace(standing, state="revoked", revoked_at=at, reason=REPLACED)
 
         await self._store.end_credential(key.id, at)
-        if (await self._store.change_admin_key(key.id, judge)).reason == REPLACED:
-            await self._audit.record("admin_key.revoked", principal=key.requester, subject=key.id, reason=REPLACED)
+        await self._store.change_admin_key(key.id, judge, note=self._replaced)
+
+    def _replaced(self, key: AdminKey) -> Placement | None:
+        if key.reason != REPLACED:
+            return None
+        return self._audit.placement("admin_key.revoked", principal=key.requester, subject=key.id, reason=REPLACED)

@@ -55,7 +55,7 @@ class ApiKeys:
             if await self._store.find_platform(name) is None:
                 raise InvalidInput.at("json.platforms", "names a platform that is not known")
         caveats = (*bearer.verified.caveats, *limits(terms))
-        issued = await self._issuing.issue(
+        return await self._issuing.issue(
             "apikey",
             principal_of(bearer),
             label or DEFAULT_LABEL,
@@ -63,11 +63,10 @@ class ApiKeys:
             end_of(at, duration_seconds, caveats),
             caveats,
             numbered=label is None,
+            note=lambda made: self._kept.placement("created", bearer, made, label=made.label),
             issuer=session_of(bearer).credential.id,
             terms=terms,
         )
-        await self._kept.record("created", bearer, issued.credential, label=issued.credential.label)
-        return issued
 
     async def list(
         self, bearer: Bearer, *, expired: bool = False, revoked: bool = False, offset: int = 0, limit: int

@@ -1,8 +1,8 @@
 """The record of what job histories do not hold: log-ins, issues, revocations, reviews, refusals, settings.
 
-One chain a node, keyed like a history's. What gave or took power is on the disk before it is answered; refusals are
-noted in memory, bounded for each source, and written by a chore, so that a flood neither slows the door nor fills the
-disk.
+One chain a node, keyed like a history's. What gives or takes power is one write with its entry, so that a process which
+is killed leaves both or neither. Refusals are noted in memory, bounded for each source, and written by a chore, so that
+a flood neither slows the door nor fills the disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from jobpass.authority.buckets import Buckets, Rate
 from jobpass.authority.chain import ChainKeys, mac
 from jobpass.clock import to_microseconds
-from jobpass.errors import KeyringError
+from jobpass.errors import KeyringError, StoreUnavailable
+from jobpass.ports import Placement
 from jobpass.records import NO_LINK, AuditEntry, Page
 from jobpass.tokens.access import Access
 
@@ -33,6 +34,8 @@ SOURCE: Final = Rate(20, 60.0)
 """Refusals of one source (an address) that are written one by one."""
 NODE: Final = Rate(1000, 2.0)
 """Refusals of all sources together that are written one by one: some 15 MB a day at the most."""
+MOST_NOTED: Final = 10_000
+"""Refusals that wait to be written while the store is down; beyond these they are only counted."""
 SUMMARY_SECONDS: Final = 60
 """How often it is written how many more there were."""
 
@@ -85,13 +88,27 @@ class Audit:
         subject: str | None = None,
         **data: Any,
     ) -> None:
-        """Write one entry durably, with what was noted before it. ``data`` must hold no secret."""
+        """Write one entry durably, after what was noted before it. ``data`` must hold no secret."""
+        await self.flush()
+        placement = self.placement(name, bearer=bearer, principal=principal, address=address, subject=subject, **data)
+        await self._store.append_audit(placement.node, placement.place)
+
+    def placement(
+        self,
+        name: str,
+        *,
+        bearer: Bearer | None = None,
+        principal: int | None = None,
+        address: str | None = None,
+        subject: str | None = None,
+        **data: Any,
+    ) -> Placement:
+        """One entry, for the write that it tells of. ``data`` must hold no secret."""
         credential = None
         if bearer is not None:
             credential, address = bearer.credential, bearer.address
             principal = bearer.session.principal.id if bearer.session is not None else principal
-        entry = self._entry(name, principal, credential, address, subject, data)
-        await self._append([*self._drain(), entry])
+        return self._placement([self._entry(name, principal, credential, address, subject, data)])
 
     def note_refusal(
         self, error: Error, action: str, bearer: Bearer | None, address: str | None, subject: str | None
@@ -99,7 +116,7 @@ class Audit:
         """Note a refusal with its true reason, in memory; ``flush`` writes it."""
         at = self._clock.now()
         buckets = ((("source", address or ""), SOURCE), (("node", ""), NODE))
-        if any(self._refused.wait(key, rate, at) > 0 for key, rate in buckets):
+        if len(self._noted) >= MOST_NOTED or any(self._refused.wait(key, rate, at) > 0 for key, rate in buckets):
             self._more += 1
             return
         for key, rate in buckets:
@@ -112,10 +129,16 @@ class Audit:
         self._noted.append(self._entry("refused", principal, credential, address, subject, data))
 
     async def flush(self) -> None:
-        """Write what was noted; a chore."""
+        """Write what was noted; a chore. What cannot be written now stays noted."""
         entries = self._drain()
-        if entries:
-            await self._append(entries)
+        if not entries:
+            return
+        placement = self._placement(entries)
+        try:
+            await self._store.append_audit(placement.node, placement.place)
+        except StoreUnavailable:
+            self._noted = entries + self._noted
+            raise
 
     async def page(
         self,
@@ -157,7 +180,7 @@ class Audit:
             self._more, self._summed_at = 0, at
         return noted
 
-    async def _append(self, entries: list[AuditEntry]) -> None:
+    def _placement(self, entries: list[AuditEntry]) -> Placement:
         def place(sequence: int, previous: bytes) -> list[AuditEntry]:
             placed = []
             for entry in entries:
@@ -167,7 +190,7 @@ class Audit:
                 placed.append(replace(numbered, link=previous))
             return placed
 
-        await self._store.append_audit(self._node, place)
+        return Placement(self._node, place)
 
 
 def follows(entry: AuditEntry, sequence: int, previous: bytes, keys: ChainKeys) -> bool:

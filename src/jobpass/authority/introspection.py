@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from jobpass.authority.gate import Gate
     from jobpass.authority.jobs import Jobs
     from jobpass.clock import Clock
-    from jobpass.ports import Store
+    from jobpass.ports import Placement, Store
+    from jobpass.records import Credential
 
 
 class Introspected(Struct, frozen=True):
@@ -89,8 +90,13 @@ class Introspection:
             credential = bearer.session.credential
             if verified.kind == "admin":
                 await self._admin_keys.revoke(caller, credential.id, None)
-            elif await self._store.end_credential(credential.id, at):
-                await self._audit.record("token.revoked", bearer=caller, subject=credential.id, kind=credential.kind)
+            else:
+                await self._store.end_credential(
+                    credential.id, at, note=lambda ended: self._revoked(caller, credential) if ended else None
+                )
+
+    def _revoked(self, caller: Bearer, credential: Credential) -> Placement:
+        return self._audit.placement("token.revoked", bearer=caller, subject=credential.id, kind=credential.kind)
 
     async def _end_document(self, caller: Bearer, job_uuid: str) -> None:
         try:

@@ -13,7 +13,7 @@ from jobpass.records import Credential, Principal
 from jobpass.tokens.mint import mint_credential
 
 if TYPE_CHECKING:
-    from jobpass.ports import AccountStore, Randomness
+    from jobpass.ports import AccountStore, Note, Randomness
     from jobpass.tokens.caveats import Caveat
     from jobpass.tokens.keyring import Keyring
     from jobpass.tokens.token import Kind
@@ -48,9 +48,11 @@ class Issuing:
         caveats: Iterable[Caveat] = (),
         *,
         numbered: bool = False,
+        note: Note[Credential],
         **more: Any,
     ) -> Issued:
-        """A token of ``owner``, under ``caveats``; ``more`` are other members of the record.
+        """A token of ``owner``, under ``caveats``; ``note`` is what the audit is told of its record, and ``more`` are
+        other members of that.
 
         ``AlreadyExists`` for a label that is taken, unless it may be ``numbered``; ``InvalidInput`` for caveats that
         one token cannot hold.
@@ -60,4 +62,4 @@ class Issuing:
         # The text first: what cannot be one is not recorded.
         token = mint_credential(self._keyring, kind, credential_id, caveats, kid)
         credential = Credential(credential_id, kind, owner.id, label, at, expires_at, kid=kid, **more)
-        return Issued(token, await self._store.add_credential(credential, numbered=numbered), owner)
+        return Issued(token, await self._store.add_credential(credential, numbered=numbered, note=note), owner)

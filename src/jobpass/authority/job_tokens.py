@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import Store
+    from jobpass.ports import Placement, Store
 
 DEFAULT_SECONDS: Final = 86_400
 MOST_REPORTED: Final = 1000
@@ -69,7 +69,7 @@ class JobTokens:
         parent = session.credential if session.credential.kind == "job" else None
         check_priority(wanted.priority, owner, parent)
         caveats = (*bearer.verified.caveats, *limits(wanted.terms))
-        issued = await self._issuing.issue(
+        return await self._issuing.issue(
             "job",
             owner,
             wanted.label or DEFAULT_LABEL,
@@ -77,14 +77,12 @@ class JobTokens:
             end_of(at, wanted.duration_seconds, caveats, parent),
             caveats,
             numbered=wanted.label is None,
+            note=lambda made: self._kept.placement("created", bearer, made, owner=owner.id, label=made.label),
             priority=wanted.priority,
             parent=None if parent is None else parent.id,
             issuer=session.credential.id,
             terms=effective(wanted.terms, caveats),
         )
-        made = issued.credential
-        await self._kept.record("created", bearer, made, owner=owner.id, label=made.label)
-        return issued
 
     async def list(
         self,
@@ -164,8 +162,10 @@ class JobTokens:
                 check_priority(priority, target.principal, bound)
             return replace(changed, priority=priority)
 
-        changed = await self._store.change_credential(target.credential.id, change)
-        await self._kept.record("changed", bearer, changed, label=changed.label, priority=changed.priority)
+        def note(changed: Credential) -> Placement:
+            return self._kept.placement("changed", bearer, changed, label=changed.label, priority=changed.priority)
+
+        changed = await self._store.change_credential(target.credential.id, change, note=note)
         return Session(changed, target.principal)
 
     async def revoke(self, bearer: Bearer, which: int | str, *, compromised: bool = False) -> int:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.credentials import Credentials
-    from jobpass.ports import Store
+    from jobpass.ports import Placement, Store
     from jobpass.tokens.token import Kind
 
 MOST_KIN: Final = 10_000
 """Ancestors and descendants of a credential that are looked at."""
 
 Sessions = list[Session]  # named here: below, ``list`` is a method
+Ended = list[Credential]
 
 
 class Keeping:
@@ -78,9 +79,11 @@ class Keeping:
     async def revoke(self, bearer: Bearer, target: Credential, at: datetime, *, compromised: bool) -> int:
         """End one with all its children, at once, with ``compromised`` for good; how many ended."""
         by: EndedBy = "compromised" if compromised else "revoked"
-        ended = await self._store.end_credential(target.id, at, by)
-        await self.record("revoked", bearer, target, compromised=compromised, ended=len(ended))
-        return len(ended)
+
+        def note(ended: Ended) -> Placement:
+            return self.placement("revoked", bearer, target, compromised=compromised, ended=len(ended))
+
+        return len(await self._store.end_credential(target.id, at, by, note=note))
 
     async def reopen(self, bearer: Bearer, target: Session, at: datetime) -> Credential:
         """Take the revocation of one back, of this one only; see ``check_reopening``."""
@@ -91,18 +94,19 @@ class Keeping:
 
         if not target.principal.active:
             raise Conflict(f"The owner of the {self._short} is disabled.")
-        reopened = await self._store.change_credential(target.credential.id, change)
-        await self.record("reopened", bearer, reopened)
-        return reopened
+        return await self._store.change_credential(
+            target.credential.id, change, note=lambda reopened: self.placement("reopened", bearer, reopened)
+        )
 
     async def delete(self, bearer: Bearer, target: Credential, at: datetime) -> None:
         """End one for good with all its children, and forget it, as far as lists go."""
-        await self._store.end_credential(target.id, at, "deleted")
-        await self.record("deleted", bearer, target)
+        await self._store.end_credential(
+            target.id, at, "deleted", note=lambda _: self.placement("deleted", bearer, target)
+        )
 
-    async def record(self, what: str, bearer: Bearer, target: Credential, **data: Any) -> None:
-        """Write into the audit what was done with one."""
-        await self._audit.record(f"{self._entry}.{what}", bearer=bearer, subject=target.id, **data)
+    def placement(self, what: str, bearer: Bearer, target: Credential, **data: Any) -> Placement:
+        """What the audit is told of what is done with one."""
+        return self._audit.placement(f"{self._entry}.{what}", bearer=bearer, subject=target.id, **data)
 
     def unknown(self, number: int) -> UnknownCredential:
         """What is raised for a number that is none of these, or must stay hidden."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobpass.authority.bearer import Bearer
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import PlatformStore, Randomness
+    from jobpass.ports import Note, Placement, PlatformStore, Randomness
 
 NAME: Final = re.compile(r"[a-z]+:[A-Za-z0-9._-]+")
 MAX_NAME_LENGTH: Final = 100
@@ -73,8 +73,7 @@ class Platforms:
             maintenance_end_at=draft.maintenance_end_at,
         )
         _check(platform)
-        await self._store.add_platform(platform)
-        await self._audit.record("platform.created", bearer=bearer, subject=platform.id, name_of=platform.name)
+        await self._store.add_platform(platform, note=lambda one: self._placement("created", bearer, one))
         return platform
 
     async def list(self, bearer: Bearer) -> Found:
@@ -97,20 +96,22 @@ class Platforms:
     async def update(self, bearer: Bearer, name: str, changes: dict[str, Any]) -> Platform:
         """Change what is named in ``changes``, by the fields of ``Draft`` but its name."""
         self._admit(bearer, "platforms.manage", name)
-        platform = await self._change(name, lambda standing: replace(standing, **changes))
-        await self._audit.record(
-            "platform.changed", bearer=bearer, subject=platform.id, name_of=name, changed=sorted(changes)
+        return await self._change(
+            name,
+            lambda standing: replace(standing, **changes),
+            lambda changed: self._placement("changed", bearer, changed, changed=sorted(changes)),
         )
-        return platform
 
     async def retire(self, bearer: Bearer, name: str) -> Platform:
         """No more jobs for this platform: it is shown to operators only. A second time changes nothing."""
         at = self._admit(bearer, "platforms.manage", name)
-        platform = await self._change(name, lambda one: replace(one, retired_at=one.retired_at or at))
-        await self._audit.record("platform.retired", bearer=bearer, subject=platform.id, name_of=name)
-        return platform
+        return await self._change(
+            name,
+            lambda one: replace(one, retired_at=one.retired_at or at),
+            lambda retired: self._placement("retired", bearer, retired),
+        )
 
-    async def _change(self, name: str, change: Callable[[Platform], Platform]) -> Platform:
+    async def _change(self, name: str, change: Callable[[Platform], Platform], note: Note[Platform]) -> Platform:
         def judge(standing: Platform | None) -> Platform:
             if standing is None:
                 raise _unknown(name)
@@ -118,7 +119,13 @@ class Platforms:
             _check(changed)
             return changed
 
-        return await self._store.change_platform(name, judge)
+        return await self._store.change_platform(name, judge, note=note)
+
+    def _placement(self, what: str, bearer: Bearer, platform: Platform, **data: Any) -> Placement:
+        """What the audit is told of what is done with one."""
+        return self._audit.placement(
+            f"platform.{what}", bearer=bearer, subject=platform.id, name_of=platform.name, **data
+        )
 
     def _may_see(self, bearer: Bearer, platform: Platform) -> bool:
         return is_operators_login(bearer) or may_use(principal_of(bearer), platform)

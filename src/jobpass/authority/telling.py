@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
-    from jobpass.ports import WebhookStore
+    from jobpass.ports import Placement, WebhookStore
     from jobpass.tokens.keyring import Keyring
 
 HISTORY: Final = timedelta(hours=1)
@@ -59,12 +60,13 @@ class Telling:
             ended = webhook.disabled_at is None
             return replace(webhook, disabled_at=at, reason=reason) if ended else webhook
 
-        try:
-            webhook = await self._store.change_webhook(webhook_id, judge, at)
-        except UnknownWebhook:  # deleted meanwhile
-            return
-        if ended:
-            await self._audit.record("webhook.disabled", principal=webhook.owner, subject=webhook_id, reason=reason)
+        def note(webhook: Webhook) -> Placement | None:
+            if not ended:
+                return None
+            return self._audit.placement("webhook.disabled", principal=webhook.owner, subject=webhook_id, reason=reason)
+
+        with suppress(UnknownWebhook):  # deleted meanwhile
+            await self._store.change_webhook(webhook_id, judge, at, note=note)
 
     async def disable_unfit(self) -> None:
         """A chore: disable what has lost its owner or its root key."""

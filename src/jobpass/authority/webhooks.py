@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
     from jobpass.lifecycle.registry import Lifecycles
-    from jobpass.ports import Destinations, Randomness, Store
+    from jobpass.ports import Destinations, Placement, Randomness, Store
     from jobpass.tokens.keyring import Keyring
 
 MOST: Final = 100
@@ -100,11 +100,18 @@ class Webhooks:
             secret_number=1,
             created_at=at,
         )
-        await self._store.add_webhook(webhook, MOST)
-        # If this fails nobody is told the id or the secret, and the next page of webhooks shows it to its owner.
-        await self._audit.record(
-            "webhook.created", bearer=bearer, subject=webhook.id, job=job_uuid, pipeline=pipeline_uuid, to=origin(url)
-        )
+
+        def note(made: Webhook) -> Placement:
+            return self._audit.placement(
+                "webhook.created",
+                bearer=bearer,
+                subject=made.id,
+                job=job_uuid,
+                pipeline=pipeline_uuid,
+                to=origin(url),
+            )
+
+        await self._store.add_webhook(webhook, MOST, note=note)
         return Made(webhook, self._secrets.text(webhook))
 
     async def list(self, bearer: Bearer, *, after: str | None, limit: int) -> Page[Webhook]:
@@ -126,8 +133,13 @@ class Webhooks:
         """End a webhook and all that waits for it. By its owner or an operator."""
         self._admit(bearer, "webhooks.manage")
         webhook = await self._find(bearer, webhook_id)
-        await self._audit.record("webhook.deleted", bearer=bearer, subject=webhook_id, owner=webhook.owner)
-        await self._store.delete_webhook(webhook_id)
+
+        def note(deleted: bool) -> Placement | None:
+            if not deleted:  # by another, meanwhile
+                return None
+            return self._audit.placement("webhook.deleted", bearer=bearer, subject=webhook_id, owner=webhook.owner)
+
+        await self._store.delete_webhook(webhook_id, note=note)
 
     async def rotate(self, bearer: Bearer, webhook_id: str, grace_seconds: int) -> Made:
         """A new secret, of the root key that signs now; the one before signs too for ``grace_seconds``."""
@@ -142,8 +154,7 @@ class Webhooks:
             number = webhook.secret_number + 1
             return replace(webhook, kid=kid, secret_number=number, previous_kid=previous, previous_until=until)
 
-        webhook = await self._change(bearer, webhook_id, judge, at)
-        await self._audit.record("webhook.rotated", bearer=bearer, subject=webhook_id, grace_seconds=grace_seconds)
+        webhook = await self._change(bearer, webhook_id, judge, at, "webhook.rotated", grace_seconds=grace_seconds)
         return Made(webhook, self._secrets.text(webhook))
 
     async def enable(self, bearer: Bearer, webhook_id: str) -> Webhook:
@@ -158,9 +169,7 @@ class Webhooks:
                 raise Conflict("The root key of this webhook's secret was retired: rotate its secret first.")
             return replace(standing, disabled_at=None, reason=None, failing_since=None)
 
-        webhook = await self._change(bearer, webhook_id, judge, at)
-        await self._audit.record("webhook.enabled", bearer=bearer, subject=webhook_id)
-        return webhook
+        return await self._change(bearer, webhook_id, judge, at, "webhook.enabled")
 
     async def ping(self, bearer: Bearer, webhook_id: str) -> str:
         """Have the webhook sent something that means nothing, once; the id that it will bear.
@@ -237,10 +246,19 @@ class Webhooks:
         return _own(bearer, webhook_id, await self._store.find_webhook(webhook_id))
 
     async def _change(
-        self, bearer: Bearer, webhook_id: str, judge: Callable[[Webhook], Webhook], at: datetime
+        self,
+        bearer: Bearer,
+        webhook_id: str,
+        judge: Callable[[Webhook], Webhook],
+        at: datetime,
+        entry: str,
+        **data: Any,
     ) -> Webhook:
         return await self._store.change_webhook(
-            webhook_id, lambda webhook: judge(_own(bearer, webhook_id, webhook)), at
+            webhook_id,
+            lambda webhook: judge(_own(bearer, webhook_id, webhook)),
+            at,
+            note=lambda _: self._audit.placement(entry, bearer=bearer, subject=webhook_id, **data),
         )
 
 

@@ -6,14 +6,46 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from jobpass.records import Credential, EndedBy, Lineage, Login, Page, Principal, Profile, Role, Session, Touch
+from msgspec import Struct
+
+from jobpass.ports.audit import Note
+from jobpass.records import (
+    Credential,
+    EndedBy,
+    Lineage,
+    Login,
+    Page,
+    Principal,
+    Profile,
+    Renewal,
+    Role,
+    Session,
+    Touch,
+)
+
+
+class Ends(Struct, frozen=True):
+    """Which credentials of a principal end with a change: those of the kinds that the pure ``kinds`` says of the
+    principal before and after. All end by ``owner`` that were neither revoked nor had expired by ``at``; one that was
+    only revoked ends by ``owner`` too."""
+
+    kinds: Callable[[Principal, Principal], Collection[str]]
+    at: datetime
 
 
 class AccountStore(Protocol):
     """Principals and the credentials that were issued to them."""
 
     async def add_principal(
-        self, email: str, role: Role, password_hash: str, at: datetime, profile: Profile = ..., *, active: bool = True
+        self,
+        email: str,
+        role: Role,
+        password_hash: str,
+        at: datetime,
+        profile: Profile = ...,
+        *,
+        active: bool = True,
+        note: Note[Principal] | None = None,
     ) -> Principal:
         """A new principal; ``AlreadyExists`` when the address is taken."""
         ...
@@ -22,7 +54,9 @@ class AccountStore(Protocol):
         """The principal of this address (lower case) with the hash of the password."""
         ...
 
-    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+    async def add_credential(
+        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+    ) -> Credential:
         """Record a credential durably; returns it with its ``number``.
 
         The label of a ``job`` or ``apikey`` credential is its owner's only one of that kind, deleted ones aside: where
@@ -62,7 +96,11 @@ class AccountStore(Protocol):
         ...
 
     async def change_credential(
-        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+        self,
+        credential_id: str,
+        change: Callable[[Credential, Credential | None], Credential],
+        *,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """Replace the credential by what the pure ``change`` says of it and of its parent, as a session shows that.
 
@@ -72,7 +110,13 @@ class AccountStore(Protocol):
         ...
 
     async def end_credential(
-        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+        self,
+        credential_id: str,
+        at: datetime,
+        by: EndedBy = "revoked",
+        *,
+        issued: bool = False,
+        note: Note[list[Credential]] | None = None,
     ) -> list[Credential]:
         """End a credential with all that descends from it by ``parent``, or with ``issued`` by ``issuer``.
 
@@ -107,20 +151,19 @@ class AccountStore(Protocol):
         ...
 
     async def change_principal(
-        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
-    ) -> Principal:
-        """Replace the principal by what the pure ``change`` says, and its password if one is given.
+        self,
+        principal_id: int,
+        change: Callable[[Principal], Principal],
+        password_hash: str | None = None,
+        *,
+        ends: Ends | None = None,
+        note: Note[Renewal] | None = None,
+    ) -> Renewal:
+        """Replace the principal by what the pure ``change`` says, and its password if one is given; with ``ends``
+        credentials of its end, too.
 
         ``change`` refuses by raising; then nothing changes. ``UnknownPrincipal`` if there is none, ``AlreadyExists``
         if the address is another's. Holds for ``find_session`` before it returns.
-        """
-        ...
-
-    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
-        """End all living credentials of these kinds that the principal owns, by ``owner``; how many they were.
-
-        Living is what was neither revoked nor had expired by ``at``; one that was only revoked ends by ``owner`` too.
-        Holds before it returns.
         """
         ...
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from jobpass.ports.audit import Note
 from jobpass.records import AdminKey, Page
 
 
 class AdminKeyStore(Protocol):
     """Requests for administrative power."""
 
-    async def add_admin_key(self, key: AdminKey) -> None:
+    async def add_admin_key(self, key: AdminKey, *, note: Note[AdminKey] | None = None) -> None:
         """Keep a new request; ``UnknownPrincipal`` without its requester, ``AlreadyExists`` when the id is taken."""
         ...
 
@@ -23,7 +24,9 @@ class AdminKeyStore(Protocol):
         """Requests in order of asking; ``after`` as in ``list_jobs``."""
         ...
 
-    async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
+    async def change_admin_key(
+        self, key_id: str, judge: Callable[[AdminKey | None], AdminKey], *, note: Note[AdminKey] | None = None
+    ) -> AdminKey:
         """Replace the request by what the pure ``judge`` says of it as it stands, in one transaction.
 
         ``judge`` refuses by raising; then nothing changes. Of a request that is unknown (None) it must.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
+from jobpass.ports.audit import Note
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
 
 
@@ -16,7 +17,7 @@ class WebhookStore(Protocol):
     claimed. Disabling a webhook makes all that waits for it dead; deleting it, or a job, takes the deliveries away.
     """
 
-    async def add_webhook(self, webhook: Webhook, most: int) -> None:
+    async def add_webhook(self, webhook: Webhook, most: int, *, note: Note[Webhook] | None = None) -> None:
         """Keep a new webhook, which is told of events committed from now on; ``Conflict`` if its owner has ``most``."""
         ...
 
@@ -29,7 +30,12 @@ class WebhookStore(Protocol):
         ...
 
     async def change_webhook(
-        self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime
+        self,
+        webhook_id: str,
+        judge: Callable[[Webhook | None], Webhook],
+        at: datetime,
+        *,
+        note: Note[Webhook] | None = None,
     ) -> Webhook:
         """Replace the webhook by what the pure ``judge`` says of it as it stands, in one transaction.
 
@@ -38,7 +44,7 @@ class WebhookStore(Protocol):
         """
         ...
 
-    async def delete_webhook(self, webhook_id: str) -> bool:
+    async def delete_webhook(self, webhook_id: str, *, note: Note[bool] | None = None) -> bool:
         """Take the webhook away with all its deliveries; whether there was one."""
         ...
 

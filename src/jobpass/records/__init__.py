@@ -3,7 +3,7 @@
 Times are aware UTC datetimes with whole microseconds.
 """
 
-from jobpass.records.accounts import Login, Principal, Profile, Role
+from jobpass.records.accounts import Login, Principal, Profile, Renewal, Role
 from jobpass.records.admin_keys import AdminKey, AdminKeyState
 from jobpass.records.audit import AuditEntry
 from jobpass.records.credentials import Credential, EndedBy, Lineage, Session, Terms, Touch
@@ -55,6 +55,7 @@ __all__ = [
     "Progress",
     "Queued",
     "Relation",
+    "Renewal",
     "Replayed",
     "Role",
     "Session",

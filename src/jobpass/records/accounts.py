@@ -45,3 +45,11 @@ class Login(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Login(principal={self.principal!r}, password_hash=…)"
+
+
+class Renewal(Struct, frozen=True):
+    """What became of a principal, and how many of its credentials ended with that."""
+
+    before: Principal
+    after: Principal
+    ended: int

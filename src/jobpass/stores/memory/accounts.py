@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from jobpass.records import WAITING, Login, Page, Principal, Profile, Role
+from msgspec.structs import replace
+
+from jobpass.ports import Ends, Note
+from jobpass.records import WAITING, Login, Page, Principal, Profile, Renewal, Role
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import address_taken, check_replacement, lives
@@ -24,13 +27,14 @@ class Accounts(Part):
         profile: Profile = Profile(),  # noqa: B008 - a frozen value
         *,
         active: bool = True,
+        note: Note[Principal] | None = None,
     ) -> Principal:
         """As ``ports.AccountStore``."""
         self._check_open()
         if self._login(email) is not None:
             raise address_taken()
         principal = Principal(len(self._logins) + 1, email, role, active, at, profile)
-        self._logins[principal.id] = Login(principal, password_hash)
+        self._logins[principal.id] = Login(self._note(note, principal), password_hash)
         return principal
 
     async def find_login(self, email: str) -> Login | None:
@@ -58,8 +62,14 @@ class Accounts(Part):
         return sorted(found)[:limit]
 
     async def change_principal(
-        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
-    ) -> Principal:
+        self,
+        principal_id: int,
+        change: Callable[[Principal], Principal],
+        password_hash: str | None = None,
+        *,
+        ends: Ends | None = None,
+        note: Note[Renewal] | None = None,
+    ) -> Renewal:
         """As ``ports.AccountStore``."""
         self._check_open()
         standing = self._principal(principal_id)
@@ -68,9 +78,19 @@ class Accounts(Part):
         holder = self._login(changed.email)
         if holder is not None and holder.principal.id != principal_id:
             raise address_taken()
+        kinds = () if ends is None else ends.kinds(standing, changed)
+        owned = [one for one in self._credentials.values() if one.owner == principal_id and one.kind in kinds]
+        living = [one for one in owned if ends is not None and lives(one, ends.at)]
+        renewal = self._note(note, Renewal(standing, changed, len(living)))
+        for one in living:
+            assert ends is not None
+            self._credentials[one.id] = replace(one, revoked_at=ends.at, ended_by="owner")
+        for one in owned:
+            if one.ended_by in ("revoked", "parent"):
+                self._credentials[one.id] = replace(one, ended_by="owner")
         kept = self._logins[principal_id].password_hash
         self._logins[principal_id] = Login(changed, kept if password_hash is None else password_hash)
-        return changed
+        return renewal
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
         """As ``ports.AccountStore``."""

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 
-from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.ports import Placement, Places
+from jobpass.records import AuditEntry, Page
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part
-from jobpass.stores.rules import check_placed
 
 
 class AuditChains(Part):
     """``ports.AuditStore``."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._audit: list[AuditEntry] = []
-
-    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
+    async def append_audit(self, node: str, place: Places) -> None:
         """As ``ports.AuditStore``."""
         self._check_open()
-        last = next((entry for entry in reversed(self._audit) if entry.node == node), None)
-        sequence, link = (0, NO_LINK) if last is None else (last.sequence, last.link)
-        entries = place(sequence, link)
-        check_placed(entries, node, sequence)
-        self._audit.extend(entries)
+        self._append(Placement(node, place))
 
     async def list_audit(
         self,

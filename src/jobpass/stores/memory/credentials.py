@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
@@ -16,7 +17,6 @@ from jobpass.stores.rules import (
     ended,
     id_taken,
     label_taken,
-    lives,
     numbered,
     unknown_credential,
     with_number,
@@ -26,7 +26,9 @@ from jobpass.stores.rules import (
 class Credentials(Part):
     """The credentials of ``ports.AccountStore``."""
 
-    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+    async def add_credential(
+        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+    ) -> Credential:
         """As ``ports.AccountStore``."""
         self._check_open()
         self._principal(credential.owner)
@@ -34,7 +36,7 @@ class Credentials(Part):
             raise id_taken("A credential")
         labelled = self._labelled(credential, renumber=numbered)
         recorded = replace(labelled, number=len(self._credentials) + 1)
-        self._credentials[credential.id] = recorded
+        self._credentials[credential.id] = self._note(note, recorded)
         return recorded
 
     async def find_session(self, credential_id: str) -> Session | None:
@@ -76,7 +78,11 @@ class Credentials(Part):
         return [self._session(one) for one in found[offset : offset + limit]]
 
     async def change_credential(
-        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+        self,
+        credential_id: str,
+        change: Callable[[Credential, Credential | None], Credential],
+        *,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
         self._check_open()
@@ -86,18 +92,25 @@ class Credentials(Part):
         parent = self._credentials.get(standing.parent or "")
         changed = change(standing, None if parent is None else self._session(parent).credential)
         check_replacement(changed, standing)
-        self._credentials[credential_id] = self._labelled(changed, renumber=False)
+        self._credentials[credential_id] = self._note(note, self._labelled(changed, renumber=False))
         return changed
 
     async def end_credential(
-        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+        self,
+        credential_id: str,
+        at: datetime,
+        by: EndedBy = "revoked",
+        *,
+        issued: bool = False,
+        note: Note[list[Credential]] | None = None,
     ) -> list[Credential]:
         """As ``ports.AccountStore``."""
         self._check_open()
         found = self._below(credential_id, issued=issued)
+        answer = self._note(note, [one for one in found if one.revoked_at is None])
         for one in found:
             self._credentials[one.id] = ended(one, at, by, itself=one.id == credential_id)
-        return [one for one in found if one.revoked_at is None]
+        return answer
 
     async def find_lineage(self, credential_id: str, most: int) -> Lineage:
         """As ``ports.AccountStore``."""
@@ -118,18 +131,6 @@ class Credentials(Part):
             if event is not None and event.credential in names and job in (None, uuid)
         ]
         return page(rows, read_cursor(after, len(self._news)), limit)
-
-    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
-        """As ``ports.AccountStore``."""
-        self._check_open()
-        owned = [one for one in self._credentials.values() if one.owner == principal_id and one.kind in kinds]
-        ending = [one for one in owned if lives(one, at)]
-        for one in ending:
-            self._credentials[one.id] = replace(one, revoked_at=at, ended_by="owner")
-        for one in owned:
-            if one.ended_by in ("revoked", "parent"):
-                self._credentials[one.id] = replace(one, ended_by="owner")
-        return len(ending)
 
     async def note_uses(self, uses: Mapping[str, tuple[int, datetime]]) -> None:
         """As ``ports.AccountStore``."""

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from jobpass.records import Credential, Details, Event, Job, Login, Page, Pipeline, Principal, Webhook
-from jobpass.stores.rules import closed, unknown_principal
+from jobpass.ports import Note, Placement
+from jobpass.records import (
+    NO_LINK,
+    AuditEntry,
+    Credential,
+    Details,
+    Event,
+    Job,
+    Login,
+    Page,
+    Pipeline,
+    Principal,
+    Webhook,
+)
+from jobpass.stores.rules import check_placed, closed, unknown_principal
 
 T = TypeVar("T")
 
@@ -24,11 +37,28 @@ class Part:
         self._webhooks: dict[str, Webhook] = {}
         self._logins: dict[int, Login] = {}
         self._credentials: dict[str, Credential] = {}
+        self._audit: list[AuditEntry] = []
         self._closed = False
 
     def _check_open(self) -> None:
         if self._closed:
             raise closed()
+
+    def _append(self, placement: Placement | None) -> None:
+        """Append what is placed at the end of its node's chain; nothing for None."""
+        if placement is None:
+            return
+        last = next((entry for entry in reversed(self._audit) if entry.node == placement.node), None)
+        sequence, link = (0, NO_LINK) if last is None else (last.sequence, last.link)
+        entries = placement.place(sequence, link)
+        check_placed(entries, placement.node, sequence)
+        self._audit.extend(entries)
+
+    def _note(self, note: Note[T] | None, answer: T) -> T:
+        """``answer``, of which the audit was told; called before anything changes, since a note may raise."""
+        if note is not None:
+            self._append(note(answer))
+        return answer
 
     def _principal(self, number: int) -> Principal:
         """The principal of this id; ``UnknownPrincipal`` if there is none."""

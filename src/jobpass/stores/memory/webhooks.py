@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jobpass.ports import Note
 from jobpass.records import Claim, Delivery, Event, News, Page, Principal, Webhook
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
@@ -39,13 +40,13 @@ class Webhooks(Part):
         self._queue: dict[int, _Queued] = {}
         self._deliveries_made = 0
 
-    async def add_webhook(self, webhook: Webhook, most: int) -> None:
+    async def add_webhook(self, webhook: Webhook, most: int, *, note: Note[Webhook] | None = None) -> None:
         """As ``ports.WebhookStore``."""
         self._check_open()
         if sum(one.owner == webhook.owner for one in self._webhooks.values()) >= most:
             raise crowded(most)
+        self._webhooks[webhook.id] = self._note(note, webhook)
         self._webhook_numbers[webhook.id] = len(self._webhook_numbers) + 1
-        self._webhooks[webhook.id] = webhook
         self._since[webhook.id] = len(self._news)
 
     async def find_webhook(self, webhook_id: str) -> Webhook | None:
@@ -64,14 +65,19 @@ class Webhooks(Part):
         return page(wanted, read_cursor(after, len(self._webhook_numbers)), limit)
 
     async def change_webhook(
-        self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime
+        self,
+        webhook_id: str,
+        judge: Callable[[Webhook | None], Webhook],
+        at: datetime,
+        *,
+        note: Note[Webhook] | None = None,
     ) -> Webhook:
         """As ``ports.WebhookStore``."""
         self._check_open()
         standing = self._webhooks.get(webhook_id)
         changed = judge(standing)
         check_replacement(changed, standing)
-        self._webhooks[webhook_id] = changed
+        self._webhooks[webhook_id] = self._note(note, changed)
         if changed.disabled_at is not None:
             for one in self._of(webhook_id):
                 if one.waits:
@@ -81,12 +87,14 @@ class Webhooks(Part):
             self._since[webhook_id] = len(self._news)
         return changed
 
-    async def delete_webhook(self, webhook_id: str) -> bool:
+    async def delete_webhook(self, webhook_id: str, *, note: Note[bool] | None = None) -> bool:
         """As ``ports.WebhookStore``."""
         self._check_open()
+        found = self._note(note, webhook_id in self._webhooks)
         for one in list(self._of(webhook_id)):
             del self._queue[one.delivery.id]
-        return self._webhooks.pop(webhook_id, None) is not None
+        self._webhooks.pop(webhook_id, None)
+        return found
 
     async def unfit_webhooks(self, kids: Collection[str]) -> list[Webhook]:
         """As ``ports.WebhookStore``."""

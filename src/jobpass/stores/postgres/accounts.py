@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from jobpass.clock import to_microseconds
-from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.ports import Ends, Note
+from jobpass.records import Login, Page, Principal, Profile, Renewal, Role
 from jobpass.stores.listing import page, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
 from jobpass.stores.postgres.part import Part
@@ -30,18 +31,19 @@ class Accounts(Part):
         profile: Profile = Profile(),  # noqa: B008 - a frozen value
         *,
         active: bool = True,
+        note: Note[Principal] | None = None,
     ) -> Principal:
         """As ``ports.AccountStore``."""
         words = (email, role, active, to_microseconds(at), password_hash, profile_text(profile))
 
-        async def add(connection: Any) -> int:
+        async def add(connection: Any) -> Principal:
             if await one(connection, "has_address", email, 0) is not None:
                 raise address_taken()
             number = await take(connection, "principal")
             await run(connection, "add_principal", number, *words)
-            return number
+            return Principal(number, email, role, active, at, profile)
 
-        return Principal(await self._write(add, "principal"), email, role, active, at, profile)
+        return await self._write(add, "principal", note=note)
 
     async def find_login(self, email: str) -> Login | None:
         """As ``ports.AccountStore``."""
@@ -63,36 +65,43 @@ class Accounts(Part):
         return [row[0] for row in await self._rows(QUERIES["disabled_with_waiting"], limit)]
 
     async def change_principal(
-        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
-    ) -> Principal:
+        self,
+        principal_id: int,
+        change: Callable[[Principal], Principal],
+        password_hash: str | None = None,
+        *,
+        ends: Ends | None = None,
+        note: Note[Renewal] | None = None,
+    ) -> Renewal:
         """As ``ports.AccountStore``."""
 
-        async def put(connection: Any) -> Principal:
+        async def put(connection: Any) -> Renewal:
             standing = await standing_principal(connection, principal_id, "hold_principal")
             changed = change(standing)
             check_replacement(changed, standing)
             if await one(connection, "has_address", changed.email, principal_id) is not None:
                 raise address_taken()
             await run_named(connection, "change_principal", principal_row(changed, password_hash))
-            return changed
+            return Renewal(standing, changed, await _end_owned(connection, standing, changed, ends))
 
-        return await self._write(put, "principal", changes_sessions=True)
-
-    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
-        """As ``ports.AccountStore``."""
-        bindings = {"owner": principal_id, "kinds": packed_all(kinds), "at": to_microseconds(at)}
-
-        async def revoke(connection: Any) -> int:
-            row = await run_named(connection, "revoke_owned", bindings)
-            await run_named(connection, "keep_ended", bindings)
-            return 0 if row is None else int(row[0])
-
-        return await self._write(revoke, "credential", changes_sessions=True)
+        counters = ("principal",) if ends is None else ("principal", "credential")
+        return await self._write(put, *counters, note=note, changes_sessions=True)
 
     async def count_kids(self, at: datetime | None = None) -> dict[str, int]:
         """As ``ports.AccountStore``."""
         bindings = {"at": micro(at)}
         return {row[0]: row[1] for row in await self._named(QUERIES["count_kids"], bindings)}
+
+
+async def _end_owned(connection: Any, before: Principal, after: Principal, ends: Ends | None) -> int:
+    """End what is to end of the principal's credentials; how many lived until now."""
+    if ends is None:
+        return 0
+    kinds = packed_all(ends.kinds(before, after))
+    bindings = {"owner": after.id, "kinds": kinds, "at": to_microseconds(ends.at)}
+    row = await run_named(connection, "revoke_owned", bindings)
+    await run_named(connection, "keep_ended", bindings)
+    return 0 if row is None else int(row[0])
 
 
 async def standing_principal(connection: Any, principal_id: int, query: str = "find_principal") -> Principal:

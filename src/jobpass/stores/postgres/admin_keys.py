@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jobpass.ports import Note
 from jobpass.records import AdminKey, Page
 from jobpass.stores.listing import ADMIN_KEY_FILTERS, page, read_cursor
 from jobpass.stores.postgres.accounts import standing_principal
@@ -17,16 +18,17 @@ from jobpass.stores.rules import check_replacement, id_taken
 class AdminKeys(Part):
     """``ports.AdminKeyStore``."""
 
-    async def add_admin_key(self, key: AdminKey) -> None:
+    async def add_admin_key(self, key: AdminKey, *, note: Note[AdminKey] | None = None) -> None:
         """As ``ports.AdminKeyStore``."""
 
-        async def add(connection: Any) -> None:
+        async def add(connection: Any) -> AdminKey:
             await standing_principal(connection, key.requester)
             if await one(connection, "has_admin_key", key.id) is not None:
                 raise id_taken("An admin key")
             await run(connection, "add_admin_key", await take(connection, "admin_key"), *admin_key_row(key))
+            return key
 
-        await self._write(add, "admin_key")
+        await self._write(add, "admin_key", note=note)
 
     async def find_admin_key(self, key_id: str) -> AdminKey | None:
         """As ``ports.AdminKeyStore``."""
@@ -41,7 +43,9 @@ class AdminKeys(Part):
             await self._named(filtered("list_admin_keys", ADMIN_KEY_FILTERS, values), values), limit, admin_key_from
         )
 
-    async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
+    async def change_admin_key(
+        self, key_id: str, judge: Callable[[AdminKey | None], AdminKey], *, note: Note[AdminKey] | None = None
+    ) -> AdminKey:
         """As ``ports.AdminKeyStore``."""
 
         async def put(connection: Any) -> AdminKey:
@@ -53,4 +57,4 @@ class AdminKeys(Part):
             await run(connection, "change_admin_key", *admin_key_row(changed)[1:], row[0])
             return changed
 
-        return await self._write(put)
+        return await self._write(put, note=note)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.ports import Placement, Places
+from jobpass.records import AuditEntry, Page
 from jobpass.stores.listing import AUDIT_FILTERS, followed, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
+from jobpass.stores.postgres.noting import AUDIT, append
 from jobpass.stores.postgres.part import Part, filtered
 from jobpass.stores.postgres.queries import QUERIES
-from jobpass.stores.postgres.statements import many, one, take
-from jobpass.stores.rows.audit import audit_from, audit_row
+from jobpass.stores.rows.audit import audit_from
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import check_placed
 
 FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential = ANY(:credentials::text[])"}
 
@@ -22,19 +22,9 @@ FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential = ANY(:credent
 class AuditChains(Part):
     """``ports.AuditStore``."""
 
-    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
-        """As ``ports.AuditStore``; whoever holds the counter is the only one who appends."""
-
-        async def append(connection: Any) -> None:
-            sequence, link = await one(connection, "audit_head", node) or (0, NO_LINK)
-            entries = place(sequence, link)
-            check_placed(entries, node, sequence)
-            if entries:
-                first = await take(connection, "audit", len(entries))
-                numbered = [(number, *audit_row(entry)) for number, entry in enumerate(entries, first)]
-                await many(connection, "insert_audit", numbered)
-
-        await self._write(append, "audit")
+    async def append_audit(self, node: str, place: Places) -> None:
+        """As ``ports.AuditStore``."""
+        await self._write(lambda connection: append(connection, Placement(node, place)), AUDIT)
 
     async def list_audit(
         self,
@@ -56,7 +46,7 @@ class AuditChains(Part):
             "credentials": None if credentials is None else packed_all(credentials),
             "since": micro(since),
             "until": micro(until),
-            "after": read_cursor(after, await self._newest("audit")),
+            "after": read_cursor(after, await self._newest(AUDIT)),
             "limit": limit,
         }
         if since is not None and after is None:

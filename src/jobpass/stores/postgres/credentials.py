@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
 from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, no_cursor
 from jobpass.stores.postgres.accounts import standing_principal
@@ -55,7 +56,9 @@ class Credentials(Part):
         super().__init__(pool, writers)
         self._last_numbers: dict[tuple[int, str, str], int] = {}
 
-    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+    async def add_credential(
+        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+    ) -> Credential:
         """As ``ports.AccountStore``."""
 
         async def add(connection: Any) -> Credential:
@@ -71,7 +74,7 @@ class Credentials(Part):
             await run(connection, "add_credential", number, *credential_row(labelled))
             return replace(labelled, number=number)
 
-        return await self._write(add, "credential")
+        return await self._write(add, "credential", note=note)
 
     async def find_credential(self, number: int) -> Session | None:
         """As ``ports.AccountStore``."""
@@ -104,7 +107,11 @@ class Credentials(Part):
         return await self._lined(await self._named(filtered("list_credentials", CREDENTIAL_FILTERS, values), bindings))
 
     async def change_credential(
-        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+        self,
+        credential_id: str,
+        change: Callable[[Credential, Credential | None], Credential],
+        *,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
 
@@ -122,10 +129,16 @@ class Credentials(Part):
             await run(connection, "change_credential", *credential_change(changed))
             return changed
 
-        return await self._write(put, "credential", changes_sessions=True)
+        return await self._write(put, "credential", note=note, changes_sessions=True)
 
     async def end_credential(
-        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+        self,
+        credential_id: str,
+        at: datetime,
+        by: EndedBy = "revoked",
+        *,
+        issued: bool = False,
+        note: Note[list[Credential]] | None = None,
     ) -> list[Credential]:
         """As ``ports.AccountStore``."""
 
@@ -137,7 +150,7 @@ class Credentials(Part):
             await many(connection, "change_credential", changed)
             return [one for one in found if one.revoked_at is None]
 
-        return await self._write(end, "credential", changes_sessions=True)
+        return await self._write(end, "credential", note=note, changes_sessions=True)
 
     async def find_lineage(self, credential_id: str, most: int) -> Lineage:
         """As ``ports.AccountStore``."""

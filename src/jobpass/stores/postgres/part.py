@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jobpass.errors import StoreUnavailable
+from jobpass.ports import Note
 from jobpass.stores.batch import Batch
 from jobpass.stores.listing import chosen
 from jobpass.stores.postgres.calls import Apply, Statement
 from jobpass.stores.postgres.database import persist
 from jobpass.stores.postgres.failures import unavailable
+from jobpass.stores.postgres.noting import AUDIT, noted
 from jobpass.stores.postgres.queries import QUERIES, TEXTS, Query, compiled
 from jobpass.stores.postgres.writer import Writer
 from jobpass.stores.rows.columns import Row
@@ -28,11 +30,19 @@ class Part:
         self._batches: list[Batch[Apply | Statement]] = [Batch(writer.write) for writer in writers]
         self._closed = False
 
-    async def _write(self, work: Callable[[Any], Awaitable[T]], *counters: str, changes_sessions: bool = False) -> T:
+    async def _write(
+        self,
+        work: Callable[[Any], Awaitable[T]],
+        *counters: str,
+        note: Note[T] | None = None,
+        changes_sessions: bool = False,
+    ) -> T:
         """What ``work`` answers, once it is committed; it takes numbers of these counters only.
 
         All of these go through one lane, in their order.
         """
+        if note is not None:
+            work, counters = noted(work, note), (*counters, AUDIT)
         return await self._batches[0].submit(Statement(work, counters, changes_sessions))  # type: ignore[no-any-return]
 
     async def _rows(self, query: Query, *bindings: Any) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jobpass.ports import Note
 from jobpass.records import Platform
 from jobpass.stores.postgres.part import Part
 from jobpass.stores.postgres.queries import QUERIES
@@ -16,16 +17,17 @@ from jobpass.stores.rules import check_replacement, name_taken
 class Platforms(Part):
     """``ports.PlatformStore``."""
 
-    async def add_platform(self, platform: Platform) -> None:
+    async def add_platform(self, platform: Platform, *, note: Note[Platform] | None = None) -> None:
         """As ``ports.PlatformStore``."""
 
-        async def add(connection: Any) -> None:
+        async def add(connection: Any) -> Platform:
             if await one(connection, "has_platform", platform.name, platform.id) is not None:
                 raise name_taken(platform.name)
             number = await take(connection, "platform")
             await run_named(connection, "add_platform", {"number": number} | platform_row(platform))
+            return platform
 
-        await self._write(add, "platform")
+        await self._write(add, "platform", note=note)
 
     async def find_platform(self, name: str) -> Platform | None:
         """As ``ports.PlatformStore``."""
@@ -36,7 +38,9 @@ class Platforms(Part):
         """As ``ports.PlatformStore``."""
         return [platform_from(row) for row in await self._rows(QUERIES["list_platforms"])]
 
-    async def change_platform(self, name: str, judge: Callable[[Platform | None], Platform]) -> Platform:
+    async def change_platform(
+        self, name: str, judge: Callable[[Platform | None], Platform], *, note: Note[Platform] | None = None
+    ) -> Platform:
         """As ``ports.PlatformStore``."""
 
         async def put(connection: Any) -> Platform:
@@ -47,4 +51,4 @@ class Platforms(Part):
             await run_named(connection, "change_platform", platform_row(changed))
             return changed
 
-        return await self._write(put)
+        return await self._write(put, note=note)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from jobpass.clock import to_microseconds
+from jobpass.ports import Note
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
 from jobpass.stores.listing import WEBHOOK_FILTERS, page, read_cursor
 from jobpass.stores.postgres.codecs import packed_all
@@ -29,17 +30,18 @@ NEWS_AT_ONCE: Final = 64
 class Webhooks(Part):
     """``ports.WebhookStore``."""
 
-    async def add_webhook(self, webhook: Webhook, most: int) -> None:
+    async def add_webhook(self, webhook: Webhook, most: int, *, note: Note[Webhook] | None = None) -> None:
         """As ``ports.WebhookStore``."""
 
-        async def add(connection: Any) -> None:
+        async def add(connection: Any) -> Webhook:
             row = await one(connection, "count_webhooks", webhook.owner)
             if row is not None and row[0] >= most:
                 raise crowded(most)
             bindings = webhook_row(webhook) | {"number": await take(connection, "webhook")}
             await run_named(connection, "add_webhook", bindings)
+            return webhook
 
-        await self._write(add, "webhook")
+        await self._write(add, "webhook", note=note)
 
     async def find_webhook(self, webhook_id: str) -> Webhook | None:
         """As ``ports.WebhookStore``."""
@@ -52,7 +54,12 @@ class Webhooks(Part):
         return page(await self._named(filtered("list_webhooks", WEBHOOK_FILTERS, values), values), limit, webhook_from)
 
     async def change_webhook(
-        self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime
+        self,
+        webhook_id: str,
+        judge: Callable[[Webhook | None], Webhook],
+        at: datetime,
+        *,
+        note: Note[Webhook] | None = None,
     ) -> Webhook:
         """As ``ports.WebhookStore``."""
 
@@ -67,15 +74,15 @@ class Webhooks(Part):
                 await run_named(connection, "bury_deliveries", bindings)
             return changed
 
-        return await self._write(put, "delivery")
+        return await self._write(put, "delivery", note=note)
 
-    async def delete_webhook(self, webhook_id: str) -> bool:
+    async def delete_webhook(self, webhook_id: str, *, note: Note[bool] | None = None) -> bool:
         """As ``ports.WebhookStore``."""
 
         async def delete(connection: Any) -> bool:
             return await one(connection, "delete_webhook", webhook_id) is not None
 
-        return await self._write(delete, "delivery")
+        return await self._write(delete, "delivery", note=note)
 
     async def unfit_webhooks(self, kids: Collection[str]) -> list[Webhook]:
         """As ``ports.WebhookStore``."""

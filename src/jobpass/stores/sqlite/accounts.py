@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import apsw
 import msgspec
 
 from jobpass.clock import to_microseconds
-from jobpass.records import Login, Page, Principal, Profile, Role
+from jobpass.ports import Ends, Note
+from jobpass.records import Login, Page, Principal, Profile, Renewal, Role
 from jobpass.stores.listing import page, read_cursor
 from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
 from jobpass.stores.rows.columns import micro
@@ -30,13 +31,18 @@ class Accounts(Part):
         profile: Profile = Profile(),  # noqa: B008 - a frozen value
         *,
         active: bool = True,
+        note: Note[Principal] | None = None,
     ) -> Principal:
         """As ``ports.AccountStore``."""
         bindings = (email, role, active, to_microseconds(at), password_hash, profile_text(profile))
-        number = await self._write(lambda cursor: cursor.execute(QUERIES["add_principal"], bindings).get)
-        if number is None:
-            raise address_taken()
-        return Principal(number, email, role, active, at, profile)
+
+        def add(cursor: apsw.Cursor) -> Principal:
+            number = cursor.execute(QUERIES["add_principal"], bindings).get
+            if number is None:
+                raise address_taken()
+            return Principal(number, email, role, active, at, profile)
+
+        return await self._write(add, note=note)
 
     async def find_login(self, email: str) -> Login | None:
         """As ``ports.AccountStore``."""
@@ -58,32 +64,25 @@ class Accounts(Part):
         return [row[0] for row in await self._rows_aside(QUERIES["disabled_with_waiting"], {"limit": limit})]
 
     async def change_principal(
-        self, principal_id: int, change: Callable[[Principal], Principal], password_hash: str | None = None
-    ) -> Principal:
+        self,
+        principal_id: int,
+        change: Callable[[Principal], Principal],
+        password_hash: str | None = None,
+        *,
+        ends: Ends | None = None,
+        note: Note[Renewal] | None = None,
+    ) -> Renewal:
         """As ``ports.AccountStore``."""
 
-        def put(cursor: apsw.Cursor) -> Principal:
+        def put(cursor: apsw.Cursor) -> Renewal:
             standing = standing_principal(cursor, principal_id)
             changed = change(standing)
             check_replacement(changed, standing)
             if cursor.execute(QUERIES["change_principal"], principal_row(changed, password_hash)).get is None:
                 raise address_taken()
-            return changed
+            return Renewal(standing, changed, _end_owned(cursor, standing, changed, ends))
 
-        return await self._write(put, changes_sessions=True)
-
-    async def revoke_owned(self, principal_id: int, kinds: Collection[str], at: datetime) -> int:
-        """As ``ports.AccountStore``."""
-        listed = msgspec.json.encode(list(kinds)).decode()
-        bindings = {"owner": principal_id, "kinds": listed, "at": to_microseconds(at)}
-
-        def revoke(cursor: apsw.Cursor) -> int:
-            cursor.execute(QUERIES["revoke_owned"], bindings)
-            revoked = cursor.connection.changes()
-            cursor.execute(QUERIES["keep_ended"], bindings)
-            return revoked
-
-        return await self._write(revoke, changes_sessions=True)
+        return await self._write(put, note=note, changes_sessions=True)
 
     async def note_uses(self, uses: Mapping[str, tuple[int, datetime]]) -> None:
         """As ``ports.AccountStore``."""
@@ -95,6 +94,18 @@ class Accounts(Part):
         """As ``ports.AccountStore``."""
         bindings = {"at": micro(at)}
         return dict(await self._rows_aside(QUERIES["count_kids"], bindings))
+
+
+def _end_owned(cursor: apsw.Cursor, before: Principal, after: Principal, ends: Ends | None) -> int:
+    """End what is to end of the principal's credentials; how many lived until now."""
+    if ends is None:
+        return 0
+    kinds = msgspec.json.encode(list(ends.kinds(before, after))).decode()
+    bindings = {"owner": after.id, "kinds": kinds, "at": to_microseconds(ends.at)}
+    cursor.execute(QUERIES["revoke_owned"], bindings)
+    revoked = cursor.connection.changes()
+    cursor.execute(QUERIES["keep_ended"], bindings)
+    return revoked
 
 
 def standing_principal(cursor: apsw.Cursor, principal_id: int) -> Principal:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import apsw
 
+from jobpass.ports import Note
 from jobpass.records import AdminKey, Page
 from jobpass.stores.listing import ADMIN_KEY_FILTERS, page, read_cursor
 from jobpass.stores.rows.admin_keys import admin_key_from, admin_key_row
@@ -18,15 +19,16 @@ from jobpass.stores.sqlite.queries import QUERIES
 class AdminKeys(Part):
     """``ports.AdminKeyStore``."""
 
-    async def add_admin_key(self, key: AdminKey) -> None:
+    async def add_admin_key(self, key: AdminKey, *, note: Note[AdminKey] | None = None) -> None:
         """As ``ports.AdminKeyStore``."""
 
-        def add(cursor: apsw.Cursor) -> None:
+        def add(cursor: apsw.Cursor) -> AdminKey:
             standing_principal(cursor, key.requester)
             if cursor.execute(QUERIES["add_admin_key"], admin_key_row(key)).get is None:
                 raise id_taken("An admin key")
+            return key
 
-        await self._write(add)
+        await self._write(add, note=note)
 
     async def find_admin_key(self, key_id: str) -> AdminKey | None:
         """As ``ports.AdminKeyStore``."""
@@ -39,7 +41,9 @@ class AdminKeys(Part):
         values = {"requester": requester, "after": start, "limit": limit + 1}
         return page(self._rows(filtered("list_admin_keys", ADMIN_KEY_FILTERS, values), values), limit, admin_key_from)
 
-    async def change_admin_key(self, key_id: str, judge: Callable[[AdminKey | None], AdminKey]) -> AdminKey:
+    async def change_admin_key(
+        self, key_id: str, judge: Callable[[AdminKey | None], AdminKey], *, note: Note[AdminKey] | None = None
+    ) -> AdminKey:
         """As ``ports.AdminKeyStore``."""
 
         def put(cursor: apsw.Cursor) -> AdminKey:
@@ -50,4 +54,4 @@ class AdminKeys(Part):
             cursor.execute(QUERIES["change_admin_key"], (*admin_key_row(changed)[1:], row[0]))
             return changed
 
-        return await self._write(put)
+        return await self._write(put, note=note)

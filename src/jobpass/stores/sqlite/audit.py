@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-import apsw
 import msgspec
 
-from jobpass.records import NO_LINK, AuditEntry, Page
+from jobpass.ports import Placement, Places
+from jobpass.records import AuditEntry, Page
 from jobpass.stores.listing import AUDIT_FILTERS, followed, read_cursor
-from jobpass.stores.rows.audit import audit_from, audit_row
+from jobpass.stores.rows.audit import audit_from
 from jobpass.stores.rows.columns import micro
-from jobpass.stores.rules import check_placed
+from jobpass.stores.sqlite.noting import append
 from jobpass.stores.sqlite.part import Part, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
@@ -23,16 +23,9 @@ FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential IN (SELECT val
 class AuditChains(Part):
     """``ports.AuditStore``."""
 
-    async def append_audit(self, node: str, place: Callable[[int, bytes], list[AuditEntry]]) -> None:
+    async def append_audit(self, node: str, place: Places) -> None:
         """As ``ports.AuditStore``."""
-
-        def append(cursor: apsw.Cursor) -> None:
-            sequence, link = cursor.execute(QUERIES["audit_head"], (node,)).get or (0, NO_LINK)
-            entries = place(sequence, link)
-            check_placed(entries, node, sequence)
-            cursor.executemany(QUERIES["insert_audit"], [audit_row(entry) for entry in entries])
-
-        await self._write(append)
+        await self._write(lambda cursor: append(cursor, Placement(node, place)))
 
     async def list_audit(
         self,

@@ -11,6 +11,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
+from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
 from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, page, read_cursor
 from jobpass.stores.rows.columns import Row, micro
@@ -50,7 +51,9 @@ class Credentials(Part):
         super().__init__(path, writer, reader)
         self._last_numbers: dict[tuple[int, str, str], int] = {}
 
-    async def add_credential(self, credential: Credential, *, numbered: bool = False) -> Credential:
+    async def add_credential(
+        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+    ) -> Credential:
         """As ``ports.AccountStore``."""
 
         def add(cursor: apsw.Cursor) -> Credential:
@@ -61,7 +64,7 @@ class Credentials(Part):
                 raise id_taken("A credential")
             return replace(labelled, number=number)
 
-        return await self._write(add)
+        return await self._write(add, note=note)
 
     async def find_credential(self, number: int) -> Session | None:
         """As ``ports.AccountStore``."""
@@ -95,7 +98,11 @@ class Credentials(Part):
         return [self._lined(session_from(row)) for row in rows]
 
     async def change_credential(
-        self, credential_id: str, change: Callable[[Credential, Credential | None], Credential]
+        self,
+        credential_id: str,
+        change: Callable[[Credential, Credential | None], Credential],
+        *,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
 
@@ -112,10 +119,16 @@ class Credentials(Part):
             cursor.execute(QUERIES["change_credential"], credential_change(changed))
             return changed
 
-        return await self._write(put, changes_sessions=True)
+        return await self._write(put, note=note, changes_sessions=True)
 
     async def end_credential(
-        self, credential_id: str, at: datetime, by: EndedBy = "revoked", *, issued: bool = False
+        self,
+        credential_id: str,
+        at: datetime,
+        by: EndedBy = "revoked",
+        *,
+        issued: bool = False,
+        note: Note[list[Credential]] | None = None,
     ) -> list[Credential]:
         """As ``ports.AccountStore``."""
 
@@ -127,7 +140,7 @@ class Credentials(Part):
             cursor.executemany(QUERIES["change_credential"], changed)
             return [one for one in found if one.revoked_at is None]
 
-        return await self._write(end, changes_sessions=True)
+        return await self._write(end, note=note, changes_sessions=True)
 
     async def find_lineage(self, credential_id: str, most: int) -> Lineage:
         """As ``ports.AccountStore``."""

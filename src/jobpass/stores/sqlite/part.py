@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 import apsw
 
 from jobpass.errors import StoreUnavailable
+from jobpass.ports import Note
 from jobpass.stores.batch import Batch
 from jobpass.stores.listing import chosen
 from jobpass.stores.rows.columns import Row
 from jobpass.stores.rules import closed
 from jobpass.stores.sqlite.calls import Apply, Statement
 from jobpass.stores.sqlite.database import open_reader, unavailable
+from jobpass.stores.sqlite.noting import noted
 from jobpass.stores.sqlite.queries import QUERIES
 from jobpass.stores.sqlite.writer import Writer
 
@@ -34,7 +36,11 @@ class Part:
         self._read = reader.cursor().execute
         self._closed = False
 
-    async def _write(self, work: Callable[[apsw.Cursor], T], *, changes_sessions: bool = False) -> T:
+    async def _write(
+        self, work: Callable[[apsw.Cursor], T], *, note: Note[T] | None = None, changes_sessions: bool = False
+    ) -> T:
+        if note is not None:
+            work = noted(work, note)
         return await self._batch.submit(Statement(work, changes_sessions))  # type: ignore[no-any-return]
 
     def _rows(self, sql: str, bindings: Row | Mapping[str, Any]) -> list[Row]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import apsw
 
+from jobpass.ports import Note
 from jobpass.records import Platform
 from jobpass.stores.rows.platforms import platform_from, platform_row
 from jobpass.stores.rules import check_replacement, name_taken
@@ -16,11 +17,15 @@ from jobpass.stores.sqlite.queries import QUERIES
 class Platforms(Part):
     """``ports.PlatformStore``."""
 
-    async def add_platform(self, platform: Platform) -> None:
+    async def add_platform(self, platform: Platform, *, note: Note[Platform] | None = None) -> None:
         """As ``ports.PlatformStore``."""
-        number = await self._write(lambda cursor: cursor.execute(QUERIES["add_platform"], platform_row(platform)).get)
-        if number is None:
-            raise name_taken(platform.name)
+
+        def add(cursor: apsw.Cursor) -> Platform:
+            if cursor.execute(QUERIES["add_platform"], platform_row(platform)).get is None:
+                raise name_taken(platform.name)
+            return platform
+
+        await self._write(add, note=note)
 
     async def find_platform(self, name: str) -> Platform | None:
         """As ``ports.PlatformStore``."""
@@ -31,7 +36,9 @@ class Platforms(Part):
         """As ``ports.PlatformStore``."""
         return [platform_from(row) for row in self._rows(QUERIES["list_platforms"], ())]
 
-    async def change_platform(self, name: str, judge: Callable[[Platform | None], Platform]) -> Platform:
+    async def change_platform(
+        self, name: str, judge: Callable[[Platform | None], Platform], *, note: Note[Platform] | None = None
+    ) -> Platform:
         """As ``ports.PlatformStore``."""
 
         def put(cursor: apsw.Cursor) -> Platform:
@@ -42,4 +49,4 @@ class Platforms(Part):
             cursor.execute(QUERIES["change_platform"], platform_row(changed))
             return changed
 
-        return await self._write(put)
+        return await self._write(put, note=note)

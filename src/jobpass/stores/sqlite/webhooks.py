@@ -13,6 +13,7 @@ import apsw
 import msgspec
 
 from jobpass.clock import to_microseconds
+from jobpass.ports import Note
 from jobpass.records import Claim, Delivery, News, Page, Principal, Webhook
 from jobpass.stores.listing import WEBHOOK_FILTERS, page, read_cursor
 from jobpass.stores.rows.accounts import principal_from
@@ -31,11 +32,16 @@ ROWS_AT_ONCE: Final = 200
 class Webhooks(Part):
     """``ports.WebhookStore``."""
 
-    async def add_webhook(self, webhook: Webhook, most: int) -> None:
+    async def add_webhook(self, webhook: Webhook, most: int, *, note: Note[Webhook] | None = None) -> None:
         """As ``ports.WebhookStore``."""
         bindings = webhook_row(webhook) | {"most": most}
-        if await self._write(lambda cursor: cursor.execute(QUERIES["add_webhook"], bindings).get) is None:
-            raise crowded(most)
+
+        def add(cursor: apsw.Cursor) -> Webhook:
+            if cursor.execute(QUERIES["add_webhook"], bindings).get is None:
+                raise crowded(most)
+            return webhook
+
+        await self._write(add, note=note)
 
     async def find_webhook(self, webhook_id: str) -> Webhook | None:
         """As ``ports.WebhookStore``."""
@@ -48,7 +54,12 @@ class Webhooks(Part):
         return page(self._rows(filtered("list_webhooks", WEBHOOK_FILTERS, values), values), limit, webhook_from)
 
     async def change_webhook(
-        self, webhook_id: str, judge: Callable[[Webhook | None], Webhook], at: datetime
+        self,
+        webhook_id: str,
+        judge: Callable[[Webhook | None], Webhook],
+        at: datetime,
+        *,
+        note: Note[Webhook] | None = None,
     ) -> Webhook:
         """As ``ports.WebhookStore``."""
 
@@ -63,12 +74,15 @@ class Webhooks(Part):
                 cursor.execute(QUERIES["bury_deliveries"], bindings)
             return changed
 
-        return await self._write(put)
+        return await self._write(put, note=note)
 
-    async def delete_webhook(self, webhook_id: str) -> bool:
+    async def delete_webhook(self, webhook_id: str, *, note: Note[bool] | None = None) -> bool:
         """As ``ports.WebhookStore``."""
-        number = await self._write(lambda cursor: cursor.execute(QUERIES["delete_webhook"], (webhook_id,)).get)
-        return number is not None
+
+        def delete(cursor: apsw.Cursor) -> bool:
+            return cursor.execute(QUERIES["delete_webhook"], (webhook_id,)).get is not None
+
+        return await self._write(delete, note=note)
 
     async def unfit_webhooks(self, kids: Collection[str]) -> list[Webhook]:
         """As ``ports.WebhookStore``."""
