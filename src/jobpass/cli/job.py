@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -132,11 +132,9 @@ def list_(
             limit=min(limit, 1000),
         )
         jobs = list(islice(found, limit))
-    if as_json:
-        output.json_line({"jobs": [_without_token(job) for job in jobs]})
-    else:
-        rows = [(j.uuid, j.state, j.last_event, j.sequence, output.moment(j.updated_at)) for j in jobs]
-        output.table(("uuid", "state", "event", "events", "updated"), rows)
+    rows = ((j.uuid, j.state, j.last_event, j.sequence, output.moment(j.updated_at)) for j in jobs)
+    shown = {"jobs": [_without_token(job) for job in jobs]}
+    output.listing(shown, ("uuid", "state", "event", "events", "updated"), rows, as_json=as_json)
 
 
 @app.command()
@@ -186,7 +184,7 @@ def cancel(
     """Take a job away to which nothing has happened yet."""
     with connect.connect(url, token_file) as client:
         client.cancel_job(uuid)
-    output.json_line({"uuid": uuid, "deleted": True}) if as_json else output.line(f"{uuid} is canceled.")
+    output.say({"uuid": uuid, "deleted": True}, f"{uuid} is canceled.", as_json=as_json)
 
 
 @app.command()
@@ -201,7 +199,7 @@ def watch(
     """Print a job's events as they come, until it rests; exit code 1 if it failed."""
     with connect.connect(url, token_file) as client:
         for event in _watched(client, uuid, after):
-            output.json_line(event) if as_json else output.line(event_line(event))
+            output.say(event, event_line(event), as_json=as_json)
         state = client.job(uuid).state
     return exits.NO if state in exits.BAD_ENDS else exits.OK
 
@@ -228,10 +226,11 @@ def history(
     """Show a job's history."""
     with connect.connect(url, token_file) as client:
         events = list(islice(client.iter_history(uuid, after=after, limit=min(limit or 1000, 1000)), limit))
-    if as_json:
-        output.json_line({"events": events})
-    else:
-        output.table(("sequence", "at", "event", "state", "credential", "data"), _rows(events))
+    rows = (
+        (e.sequence, output.moment(e.at), e.name, e.state, e.credential, output.compact(e.data, 200)) for e in events
+    )
+    columns = ("sequence", "at", "event", "state", "credential", "data")
+    output.listing({"events": events}, columns, rows, as_json=as_json)
 
 
 app.command()(timeline)
@@ -263,7 +262,7 @@ def token(
     """Print a job's document token again."""
     with connect.connect(url, token_file) as client:
         text = client.job_token(uuid)
-    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+    output.say({"uuid": uuid, "token": text}, text, as_json=as_json)
 
 
 @app.command()
@@ -280,7 +279,7 @@ def rotate(
     """Give a job a new document token, and end the one before."""
     with connect.connect(url, token_file) as client:
         text = client.rotate_job_token(uuid, grace_seconds)
-    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+    output.say({"uuid": uuid, "token": text}, text, as_json=as_json)
 
 
 @app.command()
@@ -296,7 +295,7 @@ def delete(
     inputs.confirm(f"Delete job {uuid} with its history?", yes=yes)
     with connect.connect(url, token_file) as client:
         client.delete_job(uuid)
-    output.json_line({"uuid": uuid, "deleted": True}) if as_json else output.line(f"{uuid} is deleted.")
+    output.say({"uuid": uuid, "deleted": True}, f"{uuid} is deleted.", as_json=as_json)
 
 
 def event_line(event: Event) -> str:
@@ -308,12 +307,6 @@ def event_line(event: Event) -> str:
 def _show_event(answer: EventAnswer, *, as_json: bool) -> None:
     shown = {name: getattr(answer, name) for name in ("uuid", "state", "last_event", "sequence", "event_uuid")}
     output.json_line(shown) if as_json else output.fields(shown.items())
-
-
-def _rows(events: Iterable[Event]) -> list[tuple[Any, ...]]:
-    return [
-        (e.sequence, output.moment(e.at), e.name, e.state, e.credential, output.compact(e.data, 200)) for e in events
-    ]
 
 
 def _without_token(job: Job) -> dict[str, Any]:
