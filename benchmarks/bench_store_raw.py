@@ -16,8 +16,10 @@ import statistics
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -26,6 +28,8 @@ from jobpass.stores.rows.jobs import event_row, job_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.database import CACHE_KIB, WAL_PAGES
 from jobpass.stores.sqlite.queries import QUERIES
+
+Runner = Callable[[Coroutine[Any, Any, float]], float]
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATA = b'{"progress":0.5,"message":"half of the files were read"}'
@@ -98,7 +102,7 @@ def event_of(number: int, sequence: int) -> Event:
     return _event(_job(number, None), sequence)
 
 
-def store_loop(path: Path, events: int, senders: int, jobs: int, runner=asyncio.run) -> float:
+def store_loop(path: Path, events: int, senders: int, jobs: int, runner: Runner = asyncio.run) -> float:
     """Events per second of ``SqliteStore.apply`` with a judge that only makes the records; same jobs and rows."""
     return runner(_store_loop(path, events, senders, jobs))
 
@@ -111,7 +115,7 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
     uuids = [names[number] for number in spread(len(names), jobs)]
     names.clear()
 
-    def judge(job, _standing):
+    def judge(job: Any, _standing: Event | None) -> Change:
         sequence = job.sequence + 1
         event = _event(job, sequence)
         after = Job(
@@ -121,12 +125,12 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
         )  # fmt: skip
         return Change(job, after, event)
 
-    async def sender(first):
+    async def sender(first: int) -> None:
         apply = store.apply
         for turn in range(first, events, senders):
             await apply(uuids[turn % jobs], judge)
 
-    async def tender():
+    async def tender() -> None:
         while True:
             await asyncio.sleep(1)
             await store.tend()
@@ -141,14 +145,17 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
     return events / seconds
 
 
-def measure(stored: int, senders: int, rounds: int, seconds: float, folder: Path, runner=asyncio.run) -> dict:
+def measure(
+    stored: int, senders: int, rounds: int, seconds: float, folder: Path, runner: Runner = asyncio.run
+) -> dict[str, Any]:
     """Medians of alternating runs, each on a fresh copy."""
     original = folder / f"stored-{stored}.sqlite"
     if not original.exists():
         make_database(original, stored)
     jobs = min(ACTIVE, stored)
     events = round((4_000 if senders == 1 else 25_000) * seconds) // senders * senders
-    bare, ours = [], []
+    bare: list[float] = []
+    ours: list[float] = []
     for _ in range(rounds):
         for figures, run in ((bare, bare_loop), (ours, store_loop)):
             copy = folder / "copy.sqlite"
