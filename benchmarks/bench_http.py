@@ -33,6 +33,7 @@ import apsw
 from benchmarks.common import Row, at_least
 from benchmarks.http_apps import YARDSTICK_KEY, YARDSTICK_PATH
 from jobpass.compose import init_data, open_authority
+from jobpass.ports import Judge
 from jobpass.records import NO_LINK, Change, Event, Job
 from jobpass.stores.sqlite.store import SqliteStore
 
@@ -172,16 +173,16 @@ async def _add_idle(folder: Path, like: Job, count: int) -> None:
     store = await SqliteStore.open(folder / "jobpass.sqlite")
     at = datetime.now(UTC)
 
-    def change(uuid: str) -> Change:
+    def judge(uuid: str) -> Judge:
         event = Event(1, secrets.token_hex(16), "create", b"{}", at, "CREATED", "login:0", None, like.kid, NO_LINK)
         job = Job(
             uuid, "pipeline", "CREATED", "create", 1, NO_LINK, like.kid, 1, like.owner, like.pipeline_uuid, at, at
         )
-        return Change(None, job, event)
+        return lambda _job, _prior: Change(None, job, event)
 
     for start in range(0, count, 250):
         uuids = [_uuid() for _ in range(start, min(start + 250, count))]
-        await asyncio.gather(*(store.apply(uuid, lambda _job, _prior, uuid=uuid: change(uuid)) for uuid in uuids))
+        await asyncio.gather(*(store.apply(uuid, judge(uuid)) for uuid in uuids))
     await store.close()
 
 
@@ -206,7 +207,7 @@ def _write(path: Path, targets: list[tuple[str, str]]) -> Path:
 def _events(folder: Path) -> int:
     connection = apsw.Connection(str(folder / "jobpass.sqlite"), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        return connection.cursor().execute("SELECT count(*) FROM event").get
+        return int(connection.cursor().execute("SELECT count(*) FROM event").get)
     finally:
         connection.close()
 
@@ -258,6 +259,7 @@ def _server(*arguments: str) -> Iterator[Server]:
     command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "benchmarks.http_apps", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             host, port = process.stdout.readline().split()
             yield Server(f"http://{host}:{port}", process.pid)
         finally:

@@ -213,7 +213,7 @@ def _seconds(pid: int) -> float:
 
 def _rows(rounds: dict[int, list[Round]]) -> list[Row]:
     def middle(count: int, name: str) -> float:
-        return statistics.median(getattr(one, name) for one in rounds[count])
+        return float(statistics.median(getattr(one, name) for one in rounds[count]))
 
     ratio = statistics.median(two.rate / one.rate for one, two in zip(rounds[1], rounds[2], strict=True))
     verdict: bool | None = ratio >= TARGET

@@ -16,16 +16,23 @@ import statistics
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from jobpass.records import Change, Event, Job
+from jobpass.stores.rows.columns import Row
 from jobpass.stores.rows.jobs import event_row, job_row
 from jobpass.stores.sqlite import SqliteStore
 from jobpass.stores.sqlite.database import CACHE_KIB, WAL_PAGES
 from jobpass.stores.sqlite.queries import QUERIES
+
+Runner = Callable[[Coroutine[Any, Any, float]], float]
+Group = tuple[list[Row], list[Row]]
+"""The rows of new events, and what their jobs' rows change to."""
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATA = b'{"progress":0.5,"message":"half of the files were read"}'
@@ -56,20 +63,31 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
     ``jobs`` are the stored jobs that take turns, spread evenly over all; one event each in a group.
     """
     connection = apsw.Connection(str(path))
-    set_pragmas(connection)
     cursor = connection.cursor()
     sequences = dict(cursor.execute("SELECT id, sequence FROM job"))
-    numbers = spread(len(sequences), jobs)
-    groups = []
+    groups = list(groups_of(spread(len(sequences), jobs), sequences, events, group))
+    seconds = write_groups(connection, groups)
+    connection.close()
+    return len(groups) * group / seconds
+
+
+def groups_of(numbers: list[int], sequences: dict[int, int], events: int, group: int) -> Iterator[Group]:
+    """Ready values: the jobs of these ``numbers`` take turns, each from the sequence on that it has."""
     for start in range(0, events, group):
         inserts, updates = [], []
         for turn in range(start, start + group):
-            number = numbers[turn % jobs]
+            number = numbers[turn % len(numbers)]
             sequences[number] += 1
             event = _event(_job(number, None), sequences[number])
             inserts.append(event_row(number, event))
             updates.append(("update", event.sequence, event.link, inserts[-1][5], number))
-        groups.append((inserts, updates))
+        yield inserts, updates
+
+
+def write_groups(connection: apsw.Connection, groups: list[Group]) -> float:
+    """The seconds that it takes to write these as our own connection does, each in a transaction of its own."""
+    set_pragmas(connection)
+    cursor = connection.cursor()
     insert, update = QUERIES["insert_event"], QUERIES["advance_job"]
     started = time.perf_counter()
     for inserts, updates in groups:
@@ -77,9 +95,7 @@ def bare_loop(path: Path, events: int, group: int, jobs: int) -> float:
         cursor.executemany(insert, inserts)
         cursor.executemany(update, updates)
         cursor.execute("COMMIT")
-    seconds = time.perf_counter() - started
-    connection.close()
-    return len(groups) * group / seconds
+    return time.perf_counter() - started
 
 
 def set_pragmas(connection: apsw.Connection) -> None:
@@ -98,7 +114,7 @@ def event_of(number: int, sequence: int) -> Event:
     return _event(_job(number, None), sequence)
 
 
-def store_loop(path: Path, events: int, senders: int, jobs: int, runner=asyncio.run) -> float:
+def store_loop(path: Path, events: int, senders: int, jobs: int, runner: Runner = asyncio.run) -> float:
     """Events per second of ``SqliteStore.apply`` with a judge that only makes the records; same jobs and rows."""
     return runner(_store_loop(path, events, senders, jobs))
 
@@ -111,7 +127,7 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
     uuids = [names[number] for number in spread(len(names), jobs)]
     names.clear()
 
-    def judge(job, _standing):
+    def judge(job: Any, _standing: Event | None) -> Change:
         sequence = job.sequence + 1
         event = _event(job, sequence)
         after = Job(
@@ -121,12 +137,12 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
         )  # fmt: skip
         return Change(job, after, event)
 
-    async def sender(first):
+    async def sender(first: int) -> None:
         apply = store.apply
         for turn in range(first, events, senders):
             await apply(uuids[turn % jobs], judge)
 
-    async def tender():
+    async def tender() -> None:
         while True:
             await asyncio.sleep(1)
             await store.tend()
@@ -141,14 +157,17 @@ async def _store_loop(path: Path, events: int, senders: int, jobs: int) -> float
     return events / seconds
 
 
-def measure(stored: int, senders: int, rounds: int, seconds: float, folder: Path, runner=asyncio.run) -> dict:
+def measure(
+    stored: int, senders: int, rounds: int, seconds: float, folder: Path, runner: Runner = asyncio.run
+) -> dict[str, Any]:
     """Medians of alternating runs, each on a fresh copy."""
     original = folder / f"stored-{stored}.sqlite"
     if not original.exists():
         make_database(original, stored)
     jobs = min(ACTIVE, stored)
     events = round((4_000 if senders == 1 else 25_000) * seconds) // senders * senders
-    bare, ours = [], []
+    bare: list[float] = []
+    ours: list[float] = []
     for _ in range(rounds):
         for figures, run in ((bare, bare_loop), (ours, store_loop)):
             copy = folder / "copy.sqlite"

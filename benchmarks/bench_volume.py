@@ -116,10 +116,10 @@ def _one_run(volume: Volume, keyring: Keyring, times: Times) -> None:
 def _rows(store: str, few: Times, many: Times, events: int, filled: float) -> list[Row]:
     def growth(name: str) -> float:
         pairs = zip(getattr(many, name), getattr(few, name), strict=True)
-        return statistics.median(one / other for one, other in pairs)
+        return float(statistics.median(one / other for one, other in pairs))
 
     def middle(name: str) -> float:
-        return statistics.median(getattr(many, name))
+        return float(statistics.median(getattr(many, name)))
 
     note = f"ratio to {FEW:,} events"
     compared = growth("ours_all") / growth("bare_all")

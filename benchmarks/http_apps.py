@@ -40,7 +40,7 @@ async def ours(folder: Path, *, audited: bool = True) -> None:
     logging.basicConfig(level=logging.WARNING)
     async with open_authority(folder) as authority:
         if not audited:
-            authority.audit.note_refusal = lambda *_: None
+            authority.audit.note_refusal = lambda *_: None  # type: ignore[method-assign]
         await serve(create_app(authority, randomness=secrets.token_bytes), ready=settled)
 
 

@@ -7,7 +7,6 @@ import hashlib
 import random
 import re
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,9 @@ from typing import Any
 
 import apsw
 
-from benchmarks.bench_store_raw import DATA, KID, event_of, set_pragmas
+from benchmarks.bench_store_raw import DATA, KID, groups_of, write_groups
 from jobpass.clock import to_microseconds
-from jobpass.stores.rows.jobs import event_row
 from jobpass.stores.sqlite import SqliteStore
-from jobpass.stores.sqlite.queries import QUERIES
 
 PER_JOB = 10
 """Events of a stored job. They lie as they came: the first ones of all jobs, then the second ones."""
@@ -112,33 +109,14 @@ class SqliteVolume:
     def bare(self, events: int, senders: int, jobs: int) -> float:
         """Events a second of BEGIN, insert, update, COMMIT over ready values, ``senders`` in a group."""
         connection = apsw.Connection(str(self._path))
-        set_pragmas(connection)
         cursor = connection.cursor()
-        groups = list(self._groups(cursor, events, senders, jobs))
-        insert, update = QUERIES["insert_event"], QUERIES["advance_job"]
-        started = time.perf_counter()
-        for inserts, updates in groups:
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.executemany(insert, inserts)
-            cursor.executemany(update, updates)
-            cursor.execute("COMMIT")
-        seconds = time.perf_counter() - started
-        connection.close()
-        return len(groups) * senders / seconds
-
-    def _groups(self, cursor: Any, events: int, group: int, jobs: int) -> Iterator[tuple[list[Any], list[Any]]]:
         numbers = spread_over(self.jobs, jobs)
         find = "SELECT sequence FROM job WHERE id = ?"
         sequences = {number: cursor.execute(find, (number,)).get for number in numbers}
-        for start in range(0, events, group):
-            inserts, updates = [], []
-            for turn in range(start, start + group):
-                number = numbers[turn % jobs]
-                sequences[number] += 1
-                event = event_of(number, sequences[number])
-                inserts.append(event_row(number, event))
-                updates.append(("update", event.sequence, event.link, inserts[-1][5], number))
-            yield inserts, updates
+        groups = list(groups_of(numbers, sequences, events, senders))
+        seconds = write_groups(connection, groups)
+        connection.close()
+        return len(groups) * senders / seconds
 
 
 class PostgresVolume:

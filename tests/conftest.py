@@ -7,7 +7,9 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.postgres import NoServer, some_database, some_server
+pytest.register_assert_rewrite("support")  # so that what fails there shows its values, too
+
+from support.postgres import NoServer, some_database, some_server  # noqa: E402 - that is said before
 
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -82,7 +82,8 @@ class Airflow(Peer):
         """The task's own token, as its scheduler would make it."""
         now = int(time.time())
         claims = {"sub": str(task), "aud": _AUDIENCE, "iat": now, "nbf": now, "exp": now + _LIFETIME_SECONDS}
-        return "Bearer " + jwt.encode({**claims, "jti": secrets.token_hex(16)}, self._secret, "HS512")
+        token = jwt.encode({**claims, "jti": secrets.token_hex(16)}, self._secret, "HS512")
+        return f"Bearer {token}"
 
     def operations(self) -> list[Operation]:
         """Beats and beginnings, each of another task than the one before."""

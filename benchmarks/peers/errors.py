@@ -23,6 +23,9 @@ def explained(error: Exception) -> CannotMeasureError:
     """The error with a reason that may stand in the table."""
     if isinstance(error, CannotMeasureError):
         return error
-    kinds = {sqlite3.Error: "its database did not answer", OSError: "its server did not answer"}
+    kinds: dict[type[sqlite3.Error | OSError], str] = {
+        sqlite3.Error: "its database did not answer",
+        OSError: "its server did not answer",
+    }
     reason = next((words for kind, words in kinds.items() if isinstance(error, kind)), "its answer was not understood")
     return CannotMeasureError(reason, repr(error))

@@ -4,8 +4,11 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,37 @@ JOB = "/products/v2/pipeline/job"
 def number_in(folder: str | Path) -> int:
     """How many entries a directory has."""
     return sum(1 for _ in Path(folder).iterdir())
+
+
+@contextmanager
+def again_and_again(work: Callable[[], None]) -> Iterator[None]:
+    """A thread does this all the time meanwhile, and comes in between wherever it can."""
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.is_set():
+            work()
+
+    thread = threading.Thread(target=go_on)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        ended.set()
+        thread.join()
+
+
+def swap(place: Path, aside: Path, target: Path) -> None:
+    """Put a link in a directory's place, for a moment; the directory is ``aside`` then."""
+    with suppress(OSError):
+        place.rename(aside)
+    with suppress(OSError):
+        place.symlink_to(target)
+    with suppress(OSError):
+        place.unlink()
 
 
 class Disk:

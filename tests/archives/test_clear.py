@@ -6,7 +6,6 @@ import resource
 import shutil
 import socket
 import stat
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from archives.conftest import JOB, Disk, number_in
+from archives.conftest import JOB, Disk, again_and_again, number_in, swap
 from jobpass.archives.cursor import Cursor, mount_of
 from jobpass.errors import ArchiveFailed
 
@@ -277,26 +276,15 @@ async def test_a_directory_swapped_for_a_link_leads_nowhere(disk: Disk, level: s
         if level.endswith("/a"):
             (twin / str(number)).write_text("kept")
     whole = sorted(twin.rglob("*"))
-    ended = threading.Event()
 
-    def swap() -> None:
-        while not ended.is_set():
-            with suppress(OSError):
-                place.rename(aside)
-            with suppress(OSError):
-                place.symlink_to(twin)
-            with suppress(OSError):
-                place.unlink()
-            with suppress(OSError):
-                aside.rename(place)
-            shutil.rmtree(aside, ignore_errors=True)  # if the directory was made again meanwhile
+    def disturb() -> None:
+        swap(place, aside, twin)
+        with suppress(OSError):
+            aside.rename(place)
+        shutil.rmtree(aside, ignore_errors=True)  # if the directory was made again meanwhile
 
     outcomes = set()
-    thread = threading.Thread(target=swap)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    thread.start()
-    try:
+    with again_and_again(disturb):
         for turn in range(5000):
             if turn >= 200 and len(outcomes) > 1:
                 break
@@ -308,10 +296,6 @@ async def test_a_directory_swapped_for_a_link_leads_nowhere(disk: Disk, level: s
                 outcomes.add("cleared")
             except ArchiveFailed as error:
                 outcomes.add(error.message)
-    finally:
-        sys.setswitchinterval(interval)
-        ended.set()
-        thread.join()
     assert sorted(twin.rglob("*")) == whole
     disk.expect_outside_whole()
     assert len(outcomes) > 1, outcomes  # the thread did come in between

@@ -3,15 +3,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 
 import fsspec
 import pytest
 
-from archives.conftest import JOB, Disk, number_in
+from archives.conftest import JOB, Disk, again_and_again, number_in, swap
 from jobpass.archives import FileArchives, System
 from jobpass.archives.local import DEPTH
 from jobpass.errors import ArchiveFailed
@@ -128,24 +126,13 @@ async def test_a_directory_swapped_for_a_link_leads_nowhere(disk: Disk, level: s
     place, aside, twin = disk.base / level, disk.base / "aside", disk.outside / "twin"
     (twin / JOB.removeprefix("/" + level).strip("/")).mkdir(parents=True)
     whole = sorted(twin.rglob("*"))
-    ended = threading.Event()
 
-    def swap() -> None:
-        while not ended.is_set():
-            with suppress(OSError):
-                place.rename(aside)
-            with suppress(OSError):
-                place.symlink_to(twin)
-            with suppress(OSError):
-                place.unlink()
-            shutil.rmtree(aside, ignore_errors=True)
+    def disturb() -> None:
+        swap(place, aside, twin)
+        shutil.rmtree(aside, ignore_errors=True)
 
     outcomes = set()
-    thread = threading.Thread(target=swap)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    thread.start()
-    try:
+    with again_and_again(disturb):
         for turn in range(5000):
             if turn >= 200 and len(outcomes) > 1:
                 break
@@ -154,10 +141,6 @@ async def test_a_directory_swapped_for_a_link_leads_nowhere(disk: Disk, level: s
                 outcomes.add("made")
             except ArchiveFailed as error:
                 outcomes.add(error.message)
-    finally:
-        sys.setswitchinterval(interval)
-        ended.set()
-        thread.join()
     assert sorted(twin.rglob("*")) == whole
     disk.expect_outside_whole()
     assert len(outcomes) > 1, outcomes  # the thread did come in between

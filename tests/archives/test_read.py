@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sys
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from archives.conftest import JOB, Disk, number_in
+from archives.conftest import JOB, Disk, again_and_again, number_in, swap
 from jobpass.archives.systems import BATCH
 from jobpass.errors import ArchiveFailed
 from jobpass.records import FileFound
@@ -142,23 +140,15 @@ async def test_a_directory_swapped_for_a_link_is_not_read(disk: Disk) -> None:
     for number in range(20):
         (twin / str(number)).mkdir(parents=True)
         (twin / str(number) / "foreign").touch()
-    ended = threading.Event()
 
-    def swap() -> None:
-        while not ended.is_set():
-            place.rename(aside)
-            place.symlink_to(twin)
-            place.unlink()
-            aside.rename(place)
-            time.sleep(0.0005)
+    def disturb() -> None:
+        swap(place, aside, twin)
+        aside.rename(place)
+        time.sleep(0.0005)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    thread = threading.Thread(target=swap)
-    thread.start()
     seen: set[str] = set()
     sizes: set[int] = set()
-    try:
+    with again_and_again(disturb):
         for turn in range(20_000):
             if turn >= 300 and len(sizes) > 1:
                 break
@@ -166,10 +156,6 @@ async def test_a_directory_swapped_for_a_link_is_not_read(disk: Disk) -> None:
                 names = await disk.walk()
                 seen |= {path.rpartition("/")[2] for path in names}
                 sizes.add(len(names))
-    finally:
-        sys.setswitchinterval(interval)
-        ended.set()
-        thread.join()
     assert seen == {"own"}
     assert len(sizes) > 1  # the thread did come in between
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from faults.nodes import ENVIRON, START_SECONDS, TESTS
+from faults.nodes import ENVIRON, START_SECONDS, TESTS, Killable
 
 SLOTS = 2
 FUNCTION = "python:marked:work"
@@ -17,7 +17,7 @@ MEMORY_MIB = 512
 JOBS = TESTS / "worker" / "jobs"
 
 
-class Hand:
+class Hand(Killable):
     """A worker of a platform; ``marks`` are those that it has put on results, by the names that it had."""
 
     def __init__(self, folder: Path, url: str, key_file: Path, platform: str) -> None:
@@ -25,7 +25,6 @@ class Hand:
         self.name = ""
         self._folder = folder
         self._options = ["--url", url, "--apikey-file", str(key_file), "--platform", platform, "--slots", str(SLOTS)]
-        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Return when it is ready; ``RuntimeError`` with what it said if it does not come up."""
@@ -51,21 +50,6 @@ class Hand:
             raise RuntimeError(f"the worker has ended with {code}: {log.read_text(errors='replace')[-2000:]}")
         self.name = json.loads(line)["worker"]
         self.marks[self.name] = mark
-
-    async def kill(self) -> None:
-        """SIGKILL, if it runs; return when it is gone."""
-        if self._process is None:
-            return
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
-
-    async def kill_and_start(self) -> float:
-        """Kill it and start it again; the moment of the kill."""
-        since = time.monotonic()
-        await self.kill()
-        await self.start()
-        return since
 
     async def freeze(self, seconds: float) -> float:
         """Stop it for so long, and let it go on; the moment of the stop."""

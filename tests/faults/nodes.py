@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,32 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-class Node:
+class Killable(ABC):
+    """A process that can be killed and started again."""
+
+    _process: asyncio.subprocess.Process | None = None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Return when it is ready; ``RuntimeError`` with what it said if it does not come up."""
+
+    async def kill(self) -> None:
+        """SIGKILL, if it runs; return when it is gone."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def kill_and_start(self) -> float:
+        """Kill it and start it again; the moment of the kill."""
+        since = time.monotonic()
+        await self.kill()
+        await self.start()
+        return since
+
+
+class Node(Killable):
     """A server over a data folder; ``more`` are further arguments of ``jobpass serve``."""
 
     def __init__(
@@ -47,7 +73,6 @@ class Node:
         self.start_seconds: list[float] = []
         """How long each start took."""
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def pid(self) -> int:
@@ -84,21 +109,6 @@ class Node:
         """Send it a signal."""
         assert self._process is not None
         self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """SIGKILL, if it runs; return when it is gone."""
-        if self._process is None:
-            return
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
-
-    async def kill_and_start(self) -> float:
-        """Kill it and start it again; the moment of the kill."""
-        since = time.monotonic()
-        await self.kill()
-        await self.start()
-        return since
 
     async def stop(self) -> int:
         """SIGTERM; the exit code. It is killed if it takes too long."""

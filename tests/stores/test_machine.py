@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from pathlib import Path
-
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import rule
 
 from jobpass.errors import Conflict
 from jobpass.records import RELATIONS, Change, Credential, Details, Linked
-from jobpass.stores.memory import MemoryStore
-from jobpass.stores.sqlite import SqliteStore
+from support.twins import Twins, run
 
 UUIDS = st.sampled_from(["a", "b", "c"])
 KEYS = st.none() | st.sampled_from(["k1", "k2"])
@@ -78,12 +72,6 @@ def _machine(kit):
             case "pipeline":
                 return await store.put_pipeline(kit.pipeline(name, owner=more[0], name=more[1]))
 
-    async def outcome(store, operation):
-        try:
-            return await perform(store, operation)
-        except Exception as error:
-            return type(error), str(error)
-
     async def walk(store, owner, state, linked, limit):
         pages, after = [], None
         while not pages or after is not None:
@@ -104,16 +92,12 @@ def _machine(kit):
         found += [await store.find_session(name) for name in ("c1", "c2")]
         return [*found, await store.list_pipelines(after=None, limit=9)]
 
-    class Machine(RuleBasedStateMachine):
-        def __init__(self):
-            super().__init__()
-            self.folder = tempfile.TemporaryDirectory()
-            self.runner = asyncio.Runner()
-            self.memory = MemoryStore()
-            self.open()
+    class Machine(Twins):
+        async def perform(self, store, operation):
+            return await perform(store, operation)
 
-        def open(self):
-            self.sqlite = self.runner.run(SqliteStore.open(Path(self.folder.name) / "store.sqlite"))
+        async def everything(self, store):
+            return await everything(store)
 
         @rule(operation=OPERATIONS)
         def one(self, operation):
@@ -134,32 +118,8 @@ def _machine(kit):
             here, there = (self.runner.run(store.archive_neighbour(uuid, system, path)) for store in stores)
             assert here == there
 
-        @rule()
-        def reopen(self):
-            self.runner.run(self.sqlite.close())
-            self.open()
-
-        def compare(self, operations):
-            async def both():
-                here = await asyncio.gather(*(outcome(self.sqlite, operation) for operation in operations))
-                there = [await outcome(self.memory, operation) for operation in operations]
-                assert here == there
-
-            self.runner.run(both())
-
-        @invariant()
-        def same(self):
-            assert self.runner.run(everything(self.sqlite)) == self.runner.run(everything(self.memory))
-
-        def teardown(self):
-            self.runner.run(self.sqlite.close())
-            self.runner.close()
-            self.folder.cleanup()
-
     return Machine
 
 
 def test_sqlite_is_the_memory_store_with_a_disk(kit):
-    profile = settings()
-    fewer = settings(profile, max_examples=profile.max_examples // 2, stateful_step_count=15)
-    run_state_machine_as_test(_machine(kit), settings=fewer)
+    run(_machine(kit))

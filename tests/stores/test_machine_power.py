@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import rule
 from msgspec.structs import replace
 
 from jobpass.errors import Conflict
 from jobpass.records import AdminKey, AuditEntry, Credential
-from jobpass.stores.memory import MemoryStore
-from jobpass.stores.sqlite import SqliteStore
+from support.twins import Twins, run
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 OWNERS = st.integers(1, 3)
@@ -90,12 +85,6 @@ def _machine(kit):
             case "audit", node, names, hours:
                 return await store.append_audit(node, placing(node, names, hours))
 
-    async def outcome(store, operation):
-        try:
-            return await perform(store, *operation)
-        except Exception as error:
-            return type(error), str(error)
-
     async def everything(store):
         found = [await store.find_session(name) for name in "abcd"]
         found += [await store.find_admin_key(name) for name in "abcd"]
@@ -108,16 +97,12 @@ def _machine(kit):
             found += [page, await store.list_audit(**filters, after=page.next)]
         return found
 
-    class Machine(RuleBasedStateMachine):
-        def __init__(self):
-            super().__init__()
-            self.folder = tempfile.TemporaryDirectory()
-            self.runner = asyncio.Runner()
-            self.memory = MemoryStore()
-            self.open()
+    class Machine(Twins):
+        async def perform(self, store, operation):
+            return await perform(store, *operation)
 
-        def open(self):
-            self.sqlite = self.runner.run(SqliteStore.open(Path(self.folder.name) / "store.sqlite"))
+        async def everything(self, store):
+            return await everything(store)
 
         @rule(operation=OPERATIONS)
         def one(self, operation):
@@ -127,32 +112,8 @@ def _machine(kit):
         def one_tick(self, operations):
             self.compare(operations)
 
-        @rule()
-        def reopen(self):
-            self.runner.run(self.sqlite.close())
-            self.open()
-
-        def compare(self, operations):
-            async def both():
-                here = await asyncio.gather(*(outcome(self.sqlite, operation) for operation in operations))
-                there = [await outcome(self.memory, operation) for operation in operations]
-                assert here == there
-
-            self.runner.run(both())
-
-        @invariant()
-        def same(self):
-            assert self.runner.run(everything(self.sqlite)) == self.runner.run(everything(self.memory))
-
-        def teardown(self):
-            self.runner.run(self.sqlite.close())
-            self.runner.close()
-            self.folder.cleanup()
-
     return Machine
 
 
 def test_sqlite_keeps_power_as_memory_does(kit):
-    run_state_machine_as_test(
-        _machine(kit), settings=settings(settings(), max_examples=settings().max_examples // 2, stateful_step_count=15)
-    )
+    run(_machine(kit))

@@ -39,6 +39,20 @@ async def _sequences(store, uuid="job"):
     return [entry.sequence for entry in await store.history(uuid, 0, 100_000)]
 
 
+async def _losing_answers(proxy, asked):
+    """The result; a transaction has several answers, each of which in turn is the last that arrives."""
+    for _ in range(20):
+        proxy.deaf = True
+        await asyncio.wait([asked], timeout=0.03)
+        if asked.done():
+            break
+        proxy.cut()
+        proxy.deaf = False
+        await asyncio.wait([asked], timeout=0.2)
+    proxy.deaf = False
+    return await asked
+
+
 CALLS = {
     "event": lambda store, kit: store.apply("job", kit.send("lost")),
     "keyed": lambda store, kit: store.apply("job", kit.send("lost", key="k"), "k"),
@@ -55,16 +69,7 @@ async def test_a_group_whose_answer_is_lost_stands_once_and_is_answered(proxied,
     await store.apply("job", kit.create())
     await store.apply("job", kit.send())
     asked = asyncio.ensure_future(CALLS[call](store, kit))
-    for _ in range(20):  # a transaction has several answers: each in turn is the last that arrives
-        proxy.deaf = True
-        await asyncio.wait([asked], timeout=0.03)
-        if asked.done():
-            break
-        proxy.cut()
-        proxy.deaf = False
-        await asyncio.wait([asked], timeout=0.2)
-    proxy.deaf = False
-    answer = await asked
+    answer = await _losing_answers(proxy, asked)
     first = answer[0] if call == "group" else answer
     assert isinstance(first, Change)
     assert [entry.name for entry in await postgres.history("job", 0, 9)] == ["create", "update", "lost"]
@@ -102,16 +107,7 @@ async def test_a_lease_whose_answer_is_lost_is_one_lease(proxied, postgres, kit)
         store.apply("c", kit.submit("c", number)),
         *(store.apply_next(["sim:a"], kit.lease(f"w{n}")) for n in range(2)),
     )
-    for _ in range(20):
-        proxy.deaf = True
-        await asyncio.wait([asked], timeout=0.03)
-        if asked.done():
-            break
-        proxy.cut()
-        proxy.deaf = False
-        await asyncio.wait([asked], timeout=0.2)
-    proxy.deaf = False
-    made, *leased = await asked
+    made, *leased = await _losing_answers(proxy, asked)
     assert made.after.uuid == "c"
     assert [change.after.uuid for change in leased] == ["a", "b"]
     for uuid, events in (("a", 2), ("b", 2), ("c", 1)):

@@ -1,10 +1,8 @@
-"""Jobs: make, read, and move them by events."""
+"""Jobs: make them, move them by events, take them away; ``job_reader`` has what is only read."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -13,10 +11,10 @@ from msgspec.structs import replace
 from jobpass import ids
 from jobpass.authority import details as sound
 from jobpass.authority.gate import Submission
-from jobpass.authority.history import verify_job
+from jobpass.authority.job_reader import Found, JobReader
 from jobpass.authority.resetting import READY
 from jobpass.errors import ArchiveFailed, Conflict, InvalidInput, JobExists, RevokedToken, UnknownJob
-from jobpass.records import NO_LINK, Change, Details, Event, Job, Linked, Page, Relation, Replayed
+from jobpass.records import NO_LINK, Change, Details, Event, Job, Replayed
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Caveat, ExpiresAt
 from jobpass.tokens.mint import mint_document
@@ -39,20 +37,7 @@ GIVEN = ("login", "job")
 MAX_GRACE_SECONDS = 86_400
 """How long a replaced document token may live on."""
 
-NO_LINKS: Mapping[Relation, str] = MappingProxyType({})
-
-Events = list[Event]  # named here: below, ``list`` is a method
-Conditions = list[Linked]
-
 log = logging.getLogger("jobpass.jobs")
-
-
-class Found(Struct, frozen=True):
-    """A job with its data (that of its ``create`` event) and its details."""
-
-    job: Job
-    data: bytes
-    details: Details
 
 
 class Made(Found, frozen=True):
@@ -74,7 +59,7 @@ class Accepted(Struct, frozen=True, gc=False):
         return f"Accepted(event={self.event!r}, token=…)"
 
 
-class Jobs:
+class Jobs(JobReader):
     """What can be done with jobs. Every method raises what the gate and the store raise."""
 
     def __init__(
@@ -90,16 +75,12 @@ class Jobs:
         archives: Archives,
         namespace: str,
     ) -> None:
-        self._store = store
-        self._gate = gate
-        self._keyring = keyring
+        super().__init__(store, gate, keyring, clock, namespace)
         self._lifecycles = lifecycles
         self._audit = audit
-        self._clock = clock
         self._randomness = randomness
         self._resetting = resetting
         self._archives = archives
-        self._namespace = namespace
         self._uuid_bytes: list[bytes] = []
 
     async def create(
@@ -255,70 +236,6 @@ class Jobs:
             )
             await self._store.apply(uuid, self._gate.judge_deletion(bearer, uuid, self._clock.now()))
         return job
-
-    async def read(self, bearer: Bearer, uuid: str) -> Found:
-        """The job with all that is known of it."""
-        return await self._found(await self._find(bearer, uuid))
-
-    async def list(
-        self,
-        bearer: Bearer,
-        *,
-        state: str | None,
-        pipeline_uuid: str | None,
-        links: Mapping[Relation, str] = NO_LINKS,
-        after: str | None,
-        limit: int,
-    ) -> Page[Job]:
-        """The jobs that the bearer may see: all for an operator or an admin token, one for a document token.
-
-        ``links`` are conditions, each on one relation: a uuid, or an identifier, which is any other text and stands
-        for its typed uuids of every type.
-        """
-        at = self._clock.now()
-        linked = [sound.condition(relation, text, self._namespace) for relation, text in links.items()]
-        own = bearer.verified.job_uuid
-        self._gate.admit(bearer, Access("jobs.read", at, job=own, address=bearer.address))
-        if own is not None:
-            job = await self._find(bearer, own)
-            fits = state in (None, job.state) and pipeline_uuid in (None, job.pipeline_uuid) and after is None
-            return Page([job] if fits and await self._meets(job, linked) else [], None)
-        owner = None
-        session = bearer.session
-        if bearer.verified.kind != "admin" and session is not None and session.principal.role != "operator":
-            owner = session.principal.id
-        return await self._store.list_jobs(
-            owner=owner, state=state, pipeline_uuid=pipeline_uuid, linked=linked, after=after, limit=limit
-        )
-
-    async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> Events:
-        """The events of a job above sequence ``after``, at most ``limit``."""
-        await self._find(bearer, uuid)
-        return await self._store.history(uuid, after, limit)
-
-    async def verify(self, bearer: Bearer, uuid: str) -> tuple[Job, int | None]:
-        """The job, and the sequence of the first bad or missing link of its history (None: it holds)."""
-        await self._find(bearer, uuid)
-        return await verify_job(self._store, uuid, self._keyring.chain_key)
-
-    async def _find(self, bearer: Bearer, uuid: str, action: str = "jobs.read") -> Job:
-        """The job, if the bearer may do that with it; ``UnknownJob`` both if it is hidden and if there is none."""
-        job = await self._store.find_job(uuid)
-        access = Access(action, self._clock.now(), job=uuid, address=bearer.address)
-        self._gate.admit(bearer, access, job)
-        if job is None:
-            raise UnknownJob(uuid)
-        return job
-
-    async def _found(self, job: Job) -> Found:
-        first = await self._store.history(job.uuid, 0, 1)
-        details = await self._store.find_details(job.uuid)
-        if not first or details is None:  # deleted since it was looked at
-            raise UnknownJob(job.uuid)
-        return Found(job, first[0].data, details)
-
-    async def _meets(self, job: Job, linked: Conditions) -> bool:
-        return not linked or sound.meets(job, (await self._found(job)).details, linked)
 
     async def _make_directory(self, job: Job, path: str) -> None:
         try:

@@ -60,11 +60,8 @@ def list_(
     """List requests: all of them for an operator, else your own."""
     with connect.connect(url, token_file) as client:
         keys = list(islice((key for key in client.iter_admin_keys() if state in (None, key.state)), limit))
-    if as_json:
-        output.json_line({"admin_keys": keys})
-    else:
-        rows = [(key.id, key.state, key.requester, output.moment(key.requested_at), key.use_case) for key in keys]
-        output.table(("id", "state", "requester", "requested", "use case"), rows)
+    rows = ((key.id, key.state, key.requester, output.moment(key.requested_at), key.use_case) for key in keys)
+    output.listing({"admin_keys": keys}, ("id", "state", "requester", "requested", "use case"), rows, as_json=as_json)
 
 
 @app.command()
@@ -115,7 +112,7 @@ def approve(
             _show(key, as_json=False)
         inputs.confirm("Approve exactly this?", yes=yes)
         approved = client.approve_admin_key(key_id, request_hash or key.request_hash)
-    output.json_line(approved) if as_json else output.line(f"{approved.id} is {approved.state}.")
+    output.say(approved, f"{approved.id} is {approved.state}.", as_json=as_json)
 
 
 @app.command()
@@ -130,7 +127,7 @@ def deny(
     """Refuse a request."""
     with connect.connect(url, token_file) as client:
         key = client.deny_admin_key(key_id, reason)
-    output.json_line(key) if as_json else output.line(f"{key.id} is {key.state}.")
+    output.say(key, f"{key.id} is {key.state}.", as_json=as_json)
 
 
 @app.command()
@@ -146,9 +143,9 @@ def collect(
     with connect.connect(url, token_file) as client:
         key = kept(lambda: client.collect_admin_key(key_id), str, out)
     if out is None:
-        output.json_line({"id": key_id, "key": key}) if as_json else output.line(key)
+        output.say({"id": key_id, "key": key}, key, as_json=as_json)
     else:
-        output.json_line({"id": key_id, "file": str(out)}) if as_json else output.line(f"The key is in {out}.")
+        output.say({"id": key_id, "file": str(out)}, f"The key is in {out}.", as_json=as_json)
 
 
 @app.command()
@@ -163,7 +160,7 @@ def revoke(
     """End a key and all tokens made from it, at once."""
     with connect.connect(url, token_file) as client:
         key = client.revoke_admin_key(key_id, reason)
-    output.json_line(key) if as_json else output.line(f"{key.id} is {key.state}.")
+    output.say(key, f"{key.id} is {key.state}.", as_json=as_json)
 
 
 def admin_token(

@@ -56,14 +56,11 @@ def list_(
     """List keys."""
     with connect.connect(url, token_file) as client:
         found = list(islice(client.iter_api_keys(expired=expired, revoked=revoked), limit))
-    if as_json:
-        output.json_line({"api_keys": found})
-        return
-    rows = [
+    rows = (
         (one.id, one.state, one.count, output.moment_or(one.expiration_date), _platforms(one), one.label)
         for one in found
-    ]
-    output.table(("id", "state", "uses", "expires", "platforms", "label"), rows)
+    )
+    output.listing({"api_keys": found}, ("id", "state", "uses", "expires", "platforms", "label"), rows, as_json=as_json)
 
 
 @app.command()
@@ -88,7 +85,7 @@ def revoke(
     """End a key at once."""
     with connect.connect(url, token_file) as client:
         found = client.revoke_api_key(key_id, compromised=compromised)
-    output.json_line(found) if as_json else output.line(f"{found.id} is {found.state}.")
+    output.say(found, f"{found.id} is {found.state}.", as_json=as_json)
 
 
 @app.command()
@@ -98,7 +95,7 @@ def reopen(
     """Take the revocation of a key back."""
     with connect.connect(url, token_file) as client:
         found = client.reopen_api_key(key_id)
-    output.json_line(found) if as_json else output.line(f"{found.id} is {found.state}.")
+    output.say(found, f"{found.id} is {found.state}.", as_json=as_json)
 
 
 @app.command()
@@ -108,7 +105,7 @@ def delete(
     """End a key for good, and forget it."""
     with connect.connect(url, token_file) as client:
         client.delete_api_key(key_id)
-    output.json_line({"id": key_id, "deleted": True}) if as_json else output.line(f"{key_id} is gone.")
+    output.say({"id": key_id, "deleted": True}, f"{key_id} is gone.", as_json=as_json)
 
 
 def _platforms(key: ApiKeyAnswer) -> str:

@@ -45,7 +45,7 @@ def callback(
             token=_document_token(client, uuid),
             base=base or environment().get("JOBPASS_PUBLIC_URL"),
         )
-    output.json_line({"uuid": uuid, "url": made}) if as_json else output.line(made)
+    output.say({"uuid": uuid, "url": made}, made, as_json=as_json)
 
 
 def _document_token(client: Client, uuid: str) -> str:

@@ -27,10 +27,8 @@ def backup(
     if not file.parent.is_dir():
         raise InvalidInput(f"{file} cannot be made: there is no folder {file.parent}.")
     asyncio.run(compose.back_up(folder, file))
-    if as_json:
-        output.json_line({"file": str(file), "bytes": file.stat().st_size})
-    else:
-        output.line(f"{file} holds {folder} ({file.stat().st_size} bytes).")
+    size = file.stat().st_size
+    output.say({"file": str(file), "bytes": size}, f"{file} holds {folder} ({size} bytes).", as_json=as_json)
 
 
 def restore(
@@ -82,7 +80,7 @@ def anchor(
     except OSError as error:
         raise InvalidInput(f"--out: {out} cannot be written: {error.strerror}.") from None
     shown = {"file": str(out), "heads": len(lines) - 2}
-    output.json_line(shown) if as_json else output.line(f"{out} holds {len(lines) - 2} heads.")
+    output.say(shown, f"{out} holds {len(lines) - 2} heads.", as_json=as_json)
 
 
 async def _anchor(folder: Path) -> list[bytes]:

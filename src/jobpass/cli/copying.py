@@ -39,10 +39,9 @@ def copy(
 
     counts = asyncio.run(compose.copy(source, target, tell))
     adds_up = all(count.here == count.there for count in counts)
-    if as_json:
-        output.json_line({"complete": adds_up, "tables": [count._asdict() for count in counts]})
-    else:
-        output.table(("table", "copied", "of"), [(count.table, count.there, count.here) for count in counts])
+    shown = {"complete": adds_up, "tables": [count._asdict() for count in counts]}
+    rows = ((count.table, count.there, count.here) for count in counts)
+    output.listing(shown, ("table", "copied", "of"), rows, as_json=as_json)
     return exits.OK if adds_up else exits.NO
 
 
@@ -61,4 +60,4 @@ def finish(
         raise InvalidInput("Say which database: --store URL, or JOBPASS_STORE.")
     version, compatible = asyncio.run(compose.finish_migration(url))
     shown = {"schema": version, "compatible_from": compatible}
-    output.json_line(shown) if as_json else output.line(f"Schema {version}; nodes that know {compatible} can use it.")
+    output.say(shown, f"Schema {version}; nodes that know {compatible} can use it.", as_json=as_json)

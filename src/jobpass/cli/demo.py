@@ -223,7 +223,7 @@ class _Demo:
 @contextmanager
 def _live(told: Telling) -> Iterator[Callable[[Event], None]]:
     """Shows events as they come: on a terminal progress is a bar, elsewhere each is a line."""
-    from jobpass.cli.job import event_line
+    from jobpass.cli.job_history import event_line
 
     if told.quiet or not sys.stdout.isatty():
         yield lambda event: told.say(f"   {event_line(event)}")

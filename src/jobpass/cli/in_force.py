@@ -32,10 +32,9 @@ def settings(
         rows.append(("keyring", HIDDEN, f"environment {KEYRING_VARIABLE}"))
     elif named is not None:
         rows.append(("keyring", HIDDEN, str(named / KEYRING)))
-    if as_json:
-        output.json_line({name: {"value": value, "from": origin} for name, value, origin in rows})
-    else:
-        output.table(("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows])
+    members = {name: {"value": value, "from": origin} for name, value, origin in rows}
+    shown = ((name, _shown(value), origin) for name, value, origin in rows)
+    output.listing(members, ("setting", "value", "from"), shown, as_json=as_json)
 
 
 def completion(
@@ -46,7 +45,7 @@ def completion(
 
     name = inputs.one_of(shell, SHELLS, "SHELL")
     script = get_completion_script(prog_name="jobpass", complete_var="_JOBPASS_COMPLETE", shell=name)
-    output.json_line({"shell": name, "script": script}) if as_json else output.line(script)
+    output.say({"shell": name, "script": script}, script, as_json=as_json)
 
 
 def _shown(value: object) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jobpass.cli import connect, exits, inputs, options, output, picture, states
+from jobpass.cli import connect, inputs, options, output, picture, states
 from jobpass.cli.callback import callback
 from jobpass.cli.job_files import files, index
+from jobpass.cli.job_history import history, verify, watch
 from jobpass.cli.timeline import timeline
-from jobpass.errors import UnknownJob
 
 if TYPE_CHECKING:
-    from jobpass.client.results import Event, Job
-    from jobpass.client.sync import Client
+    from jobpass.client.results import Job
     from jobpass.wire.messages import EventAnswer
 
 app = options.group("Make jobs, send events, see histories.")
@@ -132,11 +129,9 @@ def list_(
         jobs = list(islice(client.iter_jobs(state=state, limit=min(limit, 1000), **conditions), limit))
         if not jobs and state is not None:
             states.explain(client, state, islice(client.iter_jobs(limit=1000, **conditions), 1000))
-    if as_json:
-        output.json_line({"jobs": [_without_token(job) for job in jobs]})
-    else:
-        rows = [(j.uuid, j.state, j.last_event, j.sequence, output.moment(j.updated_at)) for j in jobs]
-        output.table(("uuid", "state", "event", "events", "updated"), rows)
+    rows = ((j.uuid, j.state, j.last_event, j.sequence, output.moment(j.updated_at)) for j in jobs)
+    shown = {"jobs": [_without_token(job) for job in jobs]}
+    output.listing(shown, ("uuid", "state", "event", "events", "updated"), rows, as_json=as_json)
 
 
 @app.command()
@@ -186,74 +181,16 @@ def cancel(
     """Take a job away to which nothing has happened yet."""
     with connect.connect(url, token_file) as client:
         client.cancel_job(uuid)
-    output.json_line({"uuid": uuid, "deleted": True}) if as_json else output.line(f"{uuid} is canceled.")
+    output.say({"uuid": uuid, "deleted": True}, f"{uuid} is canceled.", as_json=as_json)
 
 
-@app.command()
-def watch(
-    uuid: options.Uuid,
-    *,
-    after: options.After = 0,
-    url: connect.Url = None,
-    token_file: connect.TokenFile = None,
-    as_json: output.Json = False,
-) -> int:
-    """Print a job's events as they come, until it rests; exit code 1 if it failed."""
-    with connect.connect(url, token_file) as client:
-        for event in _watched(client, uuid, after):
-            output.json_line(event) if as_json else output.line(event_line(event))
-        state = client.job(uuid).state
-    return exits.NO if state in exits.BAD_ENDS else exits.OK
-
-
-def _watched(client: Client, uuid: str, after: int) -> Iterator[Event]:
-    """The events as they come; those of a job in a queue are told by the server, those of others are asked for."""
-    if client.job(uuid).lifecycle == "compute":
-        with suppress(UnknownJob):  # it is in no queue
-            yield from client.watch_compute(uuid, after=after)
-            return
-    yield from client.watch(uuid, after=after)
-
-
-@app.command()
-def history(
-    uuid: options.Uuid,
-    *,
-    after: options.After = 0,
-    limit: options.Limit = None,
-    url: connect.Url = None,
-    token_file: connect.TokenFile = None,
-    as_json: output.Json = False,
-) -> None:
-    """Show a job's history."""
-    with connect.connect(url, token_file) as client:
-        events = list(islice(client.iter_history(uuid, after=after, limit=min(limit or 1000, 1000)), limit))
-    if as_json:
-        output.json_line({"events": events})
-    else:
-        output.table(("sequence", "at", "event", "state", "credential", "data"), _rows(events))
-
-
+app.command()(watch)
+app.command()(history)
 app.command()(timeline)
 app.command()(index)
 app.command()(files)
 app.command()(callback)
-
-
-@app.command()
-def verify(
-    uuid: options.Uuid, *, url: connect.Url = None, token_file: connect.TokenFile = None, as_json: output.Json = False
-) -> int:
-    """Have the server check the chain of a job's history; exit code 1 if it does not hold."""
-    with connect.connect(url, token_file) as client:
-        answer = client.verify(uuid)
-    if as_json:
-        output.json_line(answer)
-    elif answer.intact:
-        output.line(f"{answer.uuid} holds ({answer.events} events)")
-    else:
-        output.line(f"{answer.uuid} {answer.broken_at}")
-    return exits.OK if answer.intact else exits.NO
+app.command()(verify)
 
 
 @app.command()
@@ -263,7 +200,7 @@ def token(
     """Print a job's document token again."""
     with connect.connect(url, token_file) as client:
         text = client.job_token(uuid)
-    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+    output.say({"uuid": uuid, "token": text}, text, as_json=as_json)
 
 
 @app.command()
@@ -280,7 +217,7 @@ def rotate(
     """Give a job a new document token, and end the one before."""
     with connect.connect(url, token_file) as client:
         text = client.rotate_job_token(uuid, grace_seconds)
-    output.json_line({"uuid": uuid, "token": text}) if as_json else output.line(text)
+    output.say({"uuid": uuid, "token": text}, text, as_json=as_json)
 
 
 @app.command()
@@ -296,24 +233,12 @@ def delete(
     inputs.confirm(f"Delete job {uuid} with its history?", yes=yes)
     with connect.connect(url, token_file) as client:
         client.delete_job(uuid)
-    output.json_line({"uuid": uuid, "deleted": True}) if as_json else output.line(f"{uuid} is deleted.")
-
-
-def event_line(event: Event) -> str:
-    """One event in one line."""
-    data = "" if event.data is None else f"  {output.compact(event.data, 160)}"
-    return f"{event.sequence:>5}  {output.moment(event.at)}  {event.name:<10} {event.state:<10}{data}".rstrip()
+    output.say({"uuid": uuid, "deleted": True}, f"{uuid} is deleted.", as_json=as_json)
 
 
 def _show_event(answer: EventAnswer, *, as_json: bool) -> None:
     shown = {name: getattr(answer, name) for name in ("uuid", "state", "last_event", "sequence", "event_uuid")}
     output.json_line(shown) if as_json else output.fields(shown.items())
-
-
-def _rows(events: Iterable[Event]) -> list[tuple[Any, ...]]:
-    return [
-        (e.sequence, output.moment(e.at), e.name, e.state, e.credential, output.compact(e.data, 200)) for e in events
-    ]
 
 
 def _without_token(job: Job) -> dict[str, Any]:

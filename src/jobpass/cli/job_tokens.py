@@ -75,14 +75,13 @@ def list_(
     with connect.connect(url, token_file) as client:
         user_id = None if user is None else find(client, user).id
         found = list(islice(client.iter_token_records(user_id=user_id, expired=expired, revoked=revoked), limit))
-    if as_json:
-        output.json_line({"tokens": found})
-        return
-    rows = [
+    rows = (
         (one.id, one.state, one.user_id, one.priority, one.count, output.moment_or(one.expiration_date), one.label)
         for one in found
-    ]
-    output.table(("id", "state", "user", "priority", "uses", "expires", "label"), rows)
+    )
+    output.listing(
+        {"tokens": found}, ("id", "state", "user", "priority", "uses", "expires", "label"), rows, as_json=as_json
+    )
 
 
 def show(
@@ -179,11 +178,8 @@ def usage(
     )
     with connect.connect(url, token_file) as client:
         found = client.token_usage(ids, start=start, end=end)
-    if as_json:
-        output.json_line({"usage": found})
-        return
-    rows = [(one.token_id, use.platform_name, use.nb_jobs, use.duration_seconds) for one in found for use in one.usage]
-    output.table(("id", "platform", "jobs", "seconds"), rows)
+    rows = ((one.token_id, use.platform_name, use.nb_jobs, use.duration_seconds) for one in found for use in one.usage)
+    output.listing({"usage": found}, ("id", "platform", "jobs", "seconds"), rows, as_json=as_json)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -20,10 +20,7 @@ def list_(*, data: Data = None, store: Store = None, as_json: output.Json = Fals
     from jobpass import compose
 
     keys = asyncio.run(compose.list_keys(folder_of(data, store)))
-    if as_json:
-        output.json_line({"keys": [key._asdict() for key in keys]})
-    else:
-        output.table(("kid", "state", "needed by"), keys)
+    output.listing({"keys": [key._asdict() for key in keys]}, ("kid", "state", "needed by"), keys, as_json=as_json)
 
 
 @app.command()
@@ -32,7 +29,7 @@ def rotate(*, data: Data = None, store: Store = None, as_json: output.Json = Fal
     from jobpass import compose
 
     kid = asyncio.run(compose.rotate_key(folder_of(data, store)))
-    output.json_line({"kid": kid}) if as_json else output.line(f"{kid} signs from now on.")
+    output.say({"kid": kid}, f"{kid} signs from now on.", as_json=as_json)
 
 
 @app.command()
@@ -48,10 +45,8 @@ def retire(
     from jobpass import compose
 
     count = asyncio.run(compose.retire_key(folder_of(data, store), kid, force=force))
-    if as_json:
-        output.json_line({"kid": kid, "jobs_rekeyed": count})
-    else:
-        output.line(f"{kid} is retired; {count} jobs have new tokens (job token UUID).")
+    told = f"{kid} is retired; {count} jobs have new tokens (job token UUID)."
+    output.say({"kid": kid, "jobs_rekeyed": count}, told, as_json=as_json)
 
 
 @app.command("from-secret")

@@ -30,11 +30,9 @@ def list_(
 ) -> None:
     """List the lifecycles that jobs can have; with neither data folder nor server the standard ones."""
     found = _known(data, url, token_file)
-    if as_json:
-        output.json_line({"lifecycles": [_as_data(found, name) for name in found.names]})
-    else:
-        rows = [(one.name, len(one.states), len(one.events), one.description) for one in found]
-        output.table(("name", "states", "events", "description"), rows)
+    rows = ((one.name, len(one.states), len(one.events), one.description) for one in found)
+    shown = {"lifecycles": [_as_data(found, name) for name in found.names]}
+    output.listing(shown, ("name", "states", "events", "description"), rows, as_json=as_json)
 
 
 @app.command()
@@ -75,10 +73,9 @@ def check(
             for one in problems:
                 output.line(f"{file}:{one['line']}: {output.printable(one['problem'])}")
         return exits.NO
-    if as_json:
-        output.json_line({"sound": True, "name": found.name, "states": len(found.states), "events": len(found.events)})
-    else:
-        output.line(f"{found.name} is sound: {len(found.states)} states, {len(found.events)} events")
+    shown = {"sound": True, "name": found.name, "states": len(found.states), "events": len(found.events)}
+    told = f"{found.name} is sound: {len(found.states)} states, {len(found.events)} events"
+    output.say(shown, told, as_json=as_json)
     return exits.OK
 
 

@@ -38,11 +38,9 @@ def login(
         "plain_http": "yes" if allow_plain_http else "no",
     }
     saved.save_login(kept)
-    if as_json:
-        shown = {name: kept[name] for name in ("url", "email", "expires_at")}
-        output.json_line(shown | {"is_admin": answer.is_admin})
-    else:
-        output.line(f"Logged in to {target} as {answer.email} until {answer.expires_at:%Y-%m-%d %H:%M} UTC.")
+    shown = {name: kept[name] for name in ("url", "email", "expires_at")} | {"is_admin": answer.is_admin}
+    told = f"Logged in to {target} as {answer.email} until {answer.expires_at:%Y-%m-%d %H:%M} UTC."
+    output.say(shown, told, as_json=as_json)
 
 
 def logout(*, as_json: output.Json = False) -> None:
@@ -59,7 +57,4 @@ def logout(*, as_json: output.Json = False) -> None:
     except InvalidToken:
         output.note("The token had ended before.")
     saved.login_path().unlink(missing_ok=True)
-    if as_json:
-        output.json_line({"url": kept["url"], "email": kept["email"]})
-    else:
-        output.line(f"Logged out of {kept['url']}.")
+    output.say({"url": kept["url"], "email": kept["email"]}, f"Logged out of {kept['url']}.", as_json=as_json)

@@ -45,6 +45,11 @@ def json_line(value: Any) -> None:
     line(json.dumps(msgspec.to_builtins(value), default=str))
 
 
+def say(value: Any, text: str, *, as_json: bool) -> None:
+    """What a command has to say: the value if JSON is wanted, else the text that says it to people."""
+    json_line(value) if as_json else line(text)
+
+
 def compact(value: Any, longest: int = 2000) -> str:
     """The value as JSON in one line that cannot steer a terminal, cut after ``longest`` characters."""
     text = printable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
@@ -89,6 +94,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         end = row[-1] if cell_len(row[-1]) <= last else set_cell_size(row[-1], last - 1) + "…"
         text = GAP.join([*cells[:-1], end]).rstrip()
         line(f"\x1b[1m{text}\x1b[0m" if n == 0 else text)
+
+
+def listing(value: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool) -> None:
+    """What a command has found: the value if JSON is wanted, else its rows as a table for people."""
+    json_line(value) if as_json else table(columns, rows)
 
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:

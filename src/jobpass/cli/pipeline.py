@@ -24,7 +24,7 @@ def create(
     members = inputs.read_object(f"@{file}", str(file))
     with connect.connect(url, token_file) as client:
         pipeline = client.create_pipeline(members)
-    output.json_line(pipeline) if as_json else output.line(pipeline["uuid"])
+    output.say(pipeline, pipeline["uuid"], as_json=as_json)
 
 
 @app.command("list")
@@ -37,11 +37,9 @@ def list_(
     """List all pipelines."""
     with connect.connect(url, token_file) as client:
         pipelines = list(client.iter_pipelines(limit=1000))
-    if as_json:
-        output.json_line({"pipelines": pipelines, "next": None})
-    else:
-        rows = [(p["uuid"], p.get("id"), p.get("name"), len(p.get("components") or ())) for p in pipelines]
-        output.table(("uuid", "id", "name", "components"), rows)
+    rows = ((p["uuid"], p.get("id"), p.get("name"), len(p.get("components") or ())) for p in pipelines)
+    shown = {"pipelines": pipelines, "next": None}
+    output.listing(shown, ("uuid", "id", "name", "components"), rows, as_json=as_json)
 
 
 @app.command()

@@ -67,11 +67,8 @@ def list_(
     """List the platforms that you may use, or with --public those that there are."""
     with connect.connect(url, token_file) as client:
         found: list[PublicPlatform] = client.public_platforms() if public else list(client.platforms())
-    if as_json:
-        output.json_line({"platforms": found})
-    else:
-        rows = [(one.name, one.status, one.type, one.description) for one in found]
-        output.table(("name", "status", "type", "description"), rows)
+    rows = ((one.name, one.status, one.type, one.description) for one in found)
+    output.listing({"platforms": found}, ("name", "status", "type", "description"), rows, as_json=as_json)
 
 
 @app.command()
@@ -136,7 +133,7 @@ def retire(
     inputs.confirm(f"Take {output.printable(name)} out of use for good?", yes=yes)
     with connect.connect(url, token_file) as client:
         retired = client.retire_platform(name)
-    output.json_line(retired) if as_json else output.line(f"{retired.name} is {retired.status}.")
+    output.say(retired, f"{retired.name} is {retired.status}.", as_json=as_json)
 
 
 def _members(

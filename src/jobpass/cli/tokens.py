@@ -91,7 +91,7 @@ def attenuate(
         platforms=inputs.split(platforms),
         cidr=inputs.split(cidr),
     )
-    output.json_line({"token": token}) if as_json else output.line(token)
+    output.say({"token": token}, token, as_json=as_json)
 
 
 def _states(texts: list[str]) -> dict[str, list[str]]:

@@ -130,11 +130,8 @@ def list_(
     """List all accounts."""
     with connect.connect(url, token_file) as client:
         users = list(islice(client.iter_users(limit=1000), limit))
-    if as_json:
-        output.json_line({"users": users})
-    else:
-        rows = [(u.id, u.email, u.role, "active" if u.active else "disabled") for u in users]
-        output.table(("id", "email", "role", "state"), rows)
+    rows = ((u.id, u.email, u.role, _state(u)) for u in users)
+    output.listing({"users": users}, ("id", "email", "role", "state"), rows, as_json=as_json)
 
 
 @app.command()
@@ -251,14 +248,17 @@ def find(client: Client, who: str) -> UserAnswer:
     return found
 
 
+def _state(user: UserAnswer) -> str:
+    return "active" if user.active else "disabled"
+
+
 def _show(user: UserAnswer, *, as_json: bool, password: str | None = None) -> None:
     import msgspec
 
     if as_json:
         output.json_line(msgspec.to_builtins(user) | ({"password": password} if password else {}))
         return
-    state = "active" if user.active else "disabled"
-    made = output.moment(user.created_at)
+    state, made = _state(user), output.moment(user.created_at)
     output.fields([("id", user.id), ("email", user.email), ("role", user.role), ("state", state), ("created_at", made)])
     profile: dict[str, Any] = {name: getattr(user, name) for name in PROFILE}
     if user.platform_ids is not None:

@@ -62,13 +62,8 @@ def list_(
     """List webhooks: all of them for an operator, else your own."""
     with connect.connect(url, token_file) as client:
         found = list(islice(client.iter_webhooks(), limit))
-    if as_json:
-        output.json_line({"webhooks": found})
-    else:
-        rows = [
-            (one.id, _state(one), one.job_uuid or one.pipeline_uuid, ",".join(one.events), one.url) for one in found
-        ]
-        output.table(("id", "state", "job or pipeline", "events", "url"), rows)
+    rows = ((one.id, _state(one), one.job_uuid or one.pipeline_uuid, ",".join(one.events), one.url) for one in found)
+    output.listing({"webhooks": found}, ("id", "state", "job or pipeline", "events", "url"), rows, as_json=as_json)
 
 
 @app.command()
@@ -105,7 +100,7 @@ def enable(
     """Have a disabled webhook told of what happens from now on."""
     with connect.connect(url, token_file) as client:
         found = client.enable_webhook(webhook_id)
-    output.json_line(found) if as_json else output.line(f"{found.id} is {_state(found)}.")
+    output.say(found, f"{found.id} is {_state(found)}.", as_json=as_json)
 
 
 @app.command()
@@ -115,7 +110,7 @@ def ping(
     """Send something that means nothing, once; what fails is among the dead letters."""
     with connect.connect(url, token_file) as client:
         message = client.ping_webhook(webhook_id)
-    output.json_line({"message_id": message}) if as_json else output.line(f"A ping {message} is on its way.")
+    output.say({"message_id": message}, f"A ping {message} is on its way.", as_json=as_json)
 
 
 @app.command("dead-letters")
@@ -130,13 +125,10 @@ def dead_letters(
     """List what was given up, and why."""
     with connect.connect(url, token_file) as client:
         found = list(islice(client.iter_dead_letters(webhook_id), limit))
-    if as_json:
-        output.json_line({"dead_letters": found})
-    else:
-        rows = [
-            (one.id, one.job_uuid, one.sequence, one.event or "ping", one.attempts, one.last_error) for one in found
-        ]
-        output.table(("id", "job", "sequence", "event", "attempts", "error"), rows)
+    rows = ((one.id, one.job_uuid, one.sequence, one.event or "ping", one.attempts, one.last_error) for one in found)
+    output.listing(
+        {"dead_letters": found}, ("id", "job", "sequence", "event", "attempts", "error"), rows, as_json=as_json
+    )
 
 
 @app.command()
@@ -151,7 +143,7 @@ def retry(
     """Try again what was given up."""
     with connect.connect(url, token_file) as client:
         count = client.retry_dead_letters(webhook_id, dead)
-    output.json_line({"retried": count}) if as_json else output.line(f"{count} wait to be sent again.")
+    output.say({"retried": count}, f"{count} wait to be sent again.", as_json=as_json)
 
 
 @app.command()
@@ -161,7 +153,7 @@ def delete(
     """End a webhook and all that waits for it."""
     with connect.connect(url, token_file) as client:
         client.delete_webhook(webhook_id)
-    output.json_line({"id": webhook_id, "deleted": True}) if as_json else output.line(f"{webhook_id} is gone.")
+    output.say({"id": webhook_id, "deleted": True}, f"{webhook_id} is gone.", as_json=as_json)
 
 
 def _give(make: Callable[[], WebhookAnswer], out: Path | None, *, as_json: bool) -> None:

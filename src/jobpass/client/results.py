@@ -1,4 +1,7 @@
-"""What the SDK gives back where the wire's own messages would leave JSON unread."""
+"""What the SDK gives back where the wire's own messages would leave JSON unread.
+
+What is absent from an answer is None here, never the wire's UNSET.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,20 @@ from msgspec import Struct
 
 from jobpass.errors import UnexpectedAnswer
 from jobpass.wire.credentials import Stopped, Traced
+from jobpass.wire.messages import HistoryEntry, JobSummary
 from jobpass.wire.platforms import PublicPlatform
+from jobpass.wire.power import AuditAnswer
 
 T = TypeVar("T")
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(JobSummary, frozen=True, kw_only=True):
     """A job; ``data`` and what follows it are None in a list, ``token`` (its document token) is there only where one is
     given out.
 
     ``final``: out of its state only events of administrators lead.
     """
 
-    uuid: str
-    lifecycle: str
-    state: str
-    last_event: str
-    sequence: int
-    pipeline_uuid: str
-    child_of: list[str]
-    archive_path: str | None
-    session: str | None
-    owner: int
-    created_at: datetime
-    updated_at: datetime
-    archive_system: str | None = None
-    final: bool = False
     data: Any = None
     generated_by: list[str] | None = None
     acted_on: list[str] | None = None
@@ -47,21 +38,11 @@ class Job(Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] | None = None
     token: str | None = None
 
-    def __repr__(self) -> str:
-        return f"Job(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
 
-
-class Event(Struct, frozen=True, kw_only=True):
+class Event(HistoryEntry, frozen=True):
     """One event of a history, in its place; ``state`` is the job's after it, ``hash`` its link in hex."""
 
-    sequence: int
-    event_uuid: str
-    name: str
     data: Any
-    at: datetime
-    state: str
-    credential: str
-    hash: str
 
 
 class JobPage(Struct, frozen=True):
@@ -78,19 +59,10 @@ class EventPage(Struct, frozen=True):
     next: int | None
 
 
-class AuditEntry(Struct, frozen=True):
+class AuditEntry(AuditAnswer, frozen=True):
     """One entry of a node's audit chain: who did what, from where, about what; ``hash`` is its link in hex."""
 
-    node: str
-    sequence: int
-    at: datetime
-    name: str
-    principal: int | None
-    credential: str | None
-    address: str | None
-    subject: str | None
     data: Any
-    hash: str
 
 
 class AuditEntryPage(Struct, frozen=True):

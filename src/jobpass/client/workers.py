@@ -18,6 +18,7 @@ from jobpass.wire.compute import (
     FailReport,
     Heartbeat,
     HeartbeatAnswer,
+    LeasedJob,
     NextRequest,
     ProgressReport,
     ReportAnswer,
@@ -26,24 +27,12 @@ from jobpass.wire.compute import (
 from jobpass.wire.messages import NULL
 
 
-class Leased(Struct, frozen=True, kw_only=True):
+class Leased(LeasedJob, frozen=True, kw_only=True):
     """A job that is the worker's, with what it needs to do it; ``payload`` is JSON text.
 
     ``token`` is for the reports on it, as long as ``lease_s`` seconds are not over since the last one.
     """
 
-    job_id: str
-    token: str
-    attempt: int
-    lease_s: int
-    platform: str
-    command: str
-    job_name: str
-    pcvl_version: str | None
-    max_shots: int | None
-    max_samples: int | None
-    iterations: int | None
-    max_duration: int | None
     payload: Raw
 
     def __repr__(self) -> str:

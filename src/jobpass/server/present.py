@@ -32,7 +32,8 @@ from jobpass.wire.webhooks import DeadLetter, WebhookAnswer
 if TYPE_CHECKING:
     from jobpass.authority.introspection import Introspected
     from jobpass.authority.issuing import Issued
-    from jobpass.authority.jobs import Accepted, Found
+    from jobpass.authority.job_reader import Found
+    from jobpass.authority.jobs import Accepted
     from jobpass.lifecycle.model import Lifecycle
     from jobpass.lifecycle.registry import Lifecycles
     from jobpass.records import AdminKey, AuditEntry, Delivery, Event, Job, Page, Pipeline, Principal, Session, Webhook

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -40,8 +40,6 @@ from jobpass.records import (
 
 _Replaced = Principal | AdminKey | Webhook | Credential | Platform
 
-LABELLED: Final = ("job", "apikey")
-"""Kinds of credential whose labels are their owner's only ones."""
 FINAL: Final = ("compromised", "deleted")
 """Ends that go before others, and that nothing takes back."""
 
@@ -171,45 +169,6 @@ def lives(credential: Credential, at: datetime | None) -> bool:
     if credential.revoked_at is not None:
         return False
     return at is None or credential.expires_at is None or credential.expires_at > at
-
-
-def numbered(taken: Callable[[int], bool], hint: int = 1) -> int:
-    """A number from 1 on that is free, after few questions however many are taken; ``hint`` is one given of late."""
-    asking = numbering(hint)
-    number = next(asking)
-    try:
-        while True:
-            number = asking.send(taken(number))
-    except StopIteration as found:
-        return int(found.value)
-
-
-def numbering(hint: int = 1) -> Generator[int, bool, int]:
-    """The questions of ``numbered``: each is a number, of which is to be told whether it is taken."""
-    if not (yield 1):
-        return 1
-    if hint > 1 and not (yield hint + 1):
-        return hint + 1
-    low, high = 1, 2
-    while (yield high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (yield middle):
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def with_number(label: str, number: int) -> str:
-    """The ``number``-th credential's label, where the first one's is ``label``."""
-    return label if number == 1 else f"{label}-{number}"
-
-
-def label_taken(label: str) -> AlreadyExists:
-    """The error of every call that wants a label which another living credential of its owner has."""
-    return AlreadyExists(f"There is a credential with the label {label!r} already.", label=label)
 
 
 def unknown_credential(credential_id: str) -> UnknownCredential:

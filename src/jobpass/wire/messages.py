@@ -93,12 +93,8 @@ class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     make_archive_path: bool = False
 
 
-class JobAnswer(Struct, frozen=True, kw_only=True):
-    """A job. ``token`` is there only where a token is given out, ``data`` and what follows it only where one job is
-    asked for.
-
-    ``final``: out of its state only events of administrators lead.
-    """
+class JobSummary(Struct, frozen=True, kw_only=True):
+    """What is told of a job wherever it is told of. ``final``: out of its state only events of administrators lead."""
 
     uuid: str
     lifecycle: str
@@ -114,6 +110,18 @@ class JobAnswer(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     archive_system: str | None = None
     final: bool = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
+
+
+class JobAnswer(JobSummary, frozen=True, kw_only=True):
+    """A job. ``token`` is there only where a token is given out, ``data`` and what follows it only where one job is
+    asked for.
+
+    ``final``: out of its state only events of administrators lead.
+    """
+
     data: Raw | UnsetType = UNSET
     generated_by: list[str] | UnsetType = UNSET
     acted_on: list[str] | UnsetType = UNSET
@@ -122,9 +130,6 @@ class JobAnswer(Struct, frozen=True, kw_only=True):
     product_patterns: Raw | UnsetType = UNSET
     attributes: Raw | UnsetType = UNSET
     token: str | UnsetType = UNSET
-
-    def __repr__(self) -> str:
-        return f"JobAnswer(uuid={self.uuid!r}, state={self.state!r}, sequence={self.sequence})"
 
 
 class JobList(Struct, frozen=True):

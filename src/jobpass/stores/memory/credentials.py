@@ -9,17 +9,14 @@ from msgspec.structs import replace
 
 from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.labels import exclusive, label_taken, numbered, with_number
 from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import (
-    LABELLED,
     check_replacement,
     ended,
     id_taken,
-    label_taken,
-    numbered,
     unknown_credential,
-    with_number,
 )
 
 
@@ -173,7 +170,7 @@ class Credentials(Part):
 
     def _labelled(self, credential: Credential, *, renumber: bool) -> Credential:
         """The credential with a label that it can have; ``AlreadyExists`` if it cannot have its own."""
-        if credential.kind not in LABELLED or credential.ended_by == "deleted":
+        if not exclusive(credential):
             return credential
         labels = {
             one.label

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.labels import LastNumbers, exclusive, label_taken, numbering, with_number
 from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, no_cursor
 from jobpass.stores.postgres.accounts import standing_principal
 from jobpass.stores.postgres.codecs import packed_all
@@ -30,19 +31,7 @@ from jobpass.stores.rows.credentials import (
     touch_from,
     with_line,
 )
-from jobpass.stores.rules import (
-    LABELLED,
-    check_replacement,
-    ended,
-    id_taken,
-    label_taken,
-    numbering,
-    unknown_credential,
-    with_number,
-)
-
-NUMBERS_KEPT: Final = 10_000
-"""Labels of which the last number is remembered, so that the next one is found at once."""
+from jobpass.stores.rules import check_replacement, ended, id_taken, unknown_credential
 
 _OF_JOB: Final = {"job": " AND job.uuid = :job"}
 # A place among all events: when it was, the number of the job's row, and the sequence.
@@ -54,7 +43,7 @@ class Credentials(Part):
 
     def __init__(self, pool: Any, writers: Any) -> None:
         super().__init__(pool, writers)
-        self._last_numbers: dict[tuple[int, str, str], int] = {}
+        self._last_numbers = LastNumbers()
 
     async def add_credential(
         self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
@@ -171,19 +160,14 @@ class Credentials(Part):
 
     async def _numbered(self, connection: Any, credential: Credential) -> Credential:
         """The credential with a number behind its label, if it needs one."""
-        of = credential.owner, credential.kind, credential.label
-        asking = numbering(self._last_numbers.get(of, 1))
+        asking = numbering(self._last_numbers.hint(credential))
         number = next(asking)
         try:
             while True:
                 holder = await _holder(connection, credential, with_number(credential.label, number))
                 number = asking.send(holder is not None)
         except StopIteration as found:
-            number = found.value
-        if len(self._last_numbers) >= NUMBERS_KEPT:
-            self._last_numbers.clear()
-        self._last_numbers[of] = number
-        return replace(credential, label=with_number(credential.label, number))
+            return self._last_numbers.put(credential, found.value)
 
     async def _lined(self, found: list[Row]) -> list[Session]:
         """The sessions of rows, as their lines leave them."""
@@ -220,7 +204,5 @@ async def _holder(connection: Any, credential: Credential, label: str) -> str | 
 
 async def _check_label(connection: Any, credential: Credential) -> None:
     """Return if the credential can have its label; ``AlreadyExists`` if not."""
-    if credential.kind not in LABELLED or credential.ended_by == "deleted":
-        return
-    if await _holder(connection, credential, credential.label) not in (None, credential.id):
+    if exclusive(credential) and await _holder(connection, credential, credential.label) not in (None, credential.id):
         raise label_taken(credential.label)

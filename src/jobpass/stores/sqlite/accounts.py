@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import apsw
-import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.ports import Ends, Note
@@ -15,7 +14,7 @@ from jobpass.stores.listing import page, read_cursor
 from jobpass.stores.rows.accounts import principal_from, principal_row, profile_text
 from jobpass.stores.rows.columns import micro
 from jobpass.stores.rules import address_taken, check_replacement, unknown_principal
-from jobpass.stores.sqlite.part import Part
+from jobpass.stores.sqlite.part import Part, array
 from jobpass.stores.sqlite.queries import QUERIES
 
 
@@ -100,8 +99,7 @@ def _end_owned(cursor: apsw.Cursor, before: Principal, after: Principal, ends: E
     """End what is to end of the principal's credentials; how many lived until now."""
     if ends is None:
         return 0
-    kinds = msgspec.json.encode(list(ends.kinds(before, after))).decode()
-    bindings = {"owner": after.id, "kinds": kinds, "at": to_microseconds(ends.at)}
+    bindings = {"owner": after.id, "kinds": array(ends.kinds(before, after)), "at": to_microseconds(ends.at)}
     cursor.execute(QUERIES["revoke_owned"], bindings)
     revoked = cursor.connection.changes()
     cursor.execute(QUERIES["keep_ended"], bindings)

@@ -6,15 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
 from jobpass.ports import Placement, Places
 from jobpass.records import AuditEntry, Page
 from jobpass.stores.listing import AUDIT_FILTERS, followed, read_cursor
 from jobpass.stores.rows.audit import audit_from
 from jobpass.stores.rows.columns import micro
 from jobpass.stores.sqlite.noting import append
-from jobpass.stores.sqlite.part import Part, filtered
+from jobpass.stores.sqlite.part import Part, array, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
 FILTERS: Final = AUDIT_FILTERS | {"credentials": " AND credential IN (SELECT value FROM json_each(:credentials))"}
@@ -44,7 +42,7 @@ class AuditChains(Part):
             "node": node,
             "name": name,
             "principal": principal,
-            "credentials": None if credentials is None else msgspec.json.encode(list(credentials)).decode(),
+            "credentials": None if credentials is None else array(credentials),
             "since": micro(since),
             "until": micro(until),
             "after": read_cursor(after, self._newest("newest_audit")),

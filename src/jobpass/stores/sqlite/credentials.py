@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import apsw
-import msgspec
 from msgspec.structs import replace
 
 from jobpass.ports import Note
 from jobpass.records import Credential, EndedBy, Lineage, Page, Session, Touch
+from jobpass.stores.labels import LastNumbers, exclusive, label_taken, numbered, with_number
 from jobpass.stores.listing import CREDENTIAL_FILTERS, chosen, page, read_cursor
 from jobpass.stores.rows.columns import Row, micro
 from jobpass.stores.rows.credentials import (
@@ -24,22 +24,11 @@ from jobpass.stores.rows.credentials import (
     touch_from,
     with_line,
 )
-from jobpass.stores.rules import (
-    LABELLED,
-    check_replacement,
-    ended,
-    id_taken,
-    label_taken,
-    numbered,
-    unknown_credential,
-    with_number,
-)
+from jobpass.stores.rules import check_replacement, ended, id_taken, unknown_credential
 from jobpass.stores.sqlite.accounts import standing_principal
-from jobpass.stores.sqlite.part import Part, filtered
+from jobpass.stores.sqlite.part import Part, array, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
-NUMBERS_KEPT: Final = 10_000
-"""Labels of which the last number is remembered, so that the next one is found at once."""
 EVERYTHING: Final = -1
 """For SQLite a limit below 0 is none."""
 
@@ -49,7 +38,7 @@ class Credentials(Part):
 
     def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
         super().__init__(path, writer, reader)
-        self._last_numbers: dict[tuple[int, str, str], int] = {}
+        self._last_numbers = LastNumbers()
 
     async def add_credential(
         self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
@@ -153,7 +142,7 @@ class Credentials(Part):
         filters = {"job": " AND event.job = (SELECT id FROM job WHERE uuid = :job)"}
         values: dict[str, Any] = {
             "job": job,
-            "names": msgspec.json.encode(list(names)).decode(),
+            "names": array(names),
             "after": read_cursor(after, self._newest("newest_event")),
             "limit": limit + 1,
         }
@@ -162,16 +151,11 @@ class Credentials(Part):
 
     def _numbered(self, cursor: apsw.Cursor, credential: Credential) -> Credential:
         """The credential with a number behind its label, if it needs one."""
-        of = credential.owner, credential.kind, credential.label
 
         def taken(number: int) -> bool:
             return _holder(cursor, credential, with_number(credential.label, number)) is not None
 
-        number = numbered(taken, self._last_numbers.get(of, 1))
-        if len(self._last_numbers) >= NUMBERS_KEPT:
-            self._last_numbers.clear()
-        self._last_numbers[of] = number
-        return replace(credential, label=with_number(credential.label, number))
+        return self._last_numbers.put(credential, numbered(taken, self._last_numbers.hint(credential)))
 
     def _lined(self, session: Session) -> Session:
         """The session as its line leaves it."""
@@ -197,7 +181,6 @@ def _holder(cursor: apsw.Cursor, credential: Credential, label: str) -> str | No
 
 def _labelled(cursor: apsw.Cursor, credential: Credential) -> Credential:
     """The credential, if it can have its label; ``AlreadyExists`` if not."""
-    labelled = credential.kind in LABELLED and credential.ended_by != "deleted"
-    if labelled and _holder(cursor, credential, credential.label) not in (None, credential.id):
+    if exclusive(credential) and _holder(cursor, credential, credential.label) not in (None, credential.id):
         raise label_taken(credential.label)
     return credential

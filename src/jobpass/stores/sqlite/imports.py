@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 import apsw
-import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.ports import Place
@@ -25,7 +24,7 @@ from jobpass.stores.rows.jobs import (
     pipeline_row,
 )
 from jobpass.stores.rules import check_import, links
-from jobpass.stores.sqlite.part import Part
+from jobpass.stores.sqlite.part import Part, array
 from jobpass.stores.sqlite.queries import QUERIES
 
 _ROWS: Final = ("insert_imported", "insert_details", "insert_link", "insert_event", "insert_legacy")
@@ -80,7 +79,7 @@ class Imports(Part):
 
 
 def _standing(cursor: apsw.Cursor, jobs: Mapping[str, int]) -> dict[str, Standing]:
-    found = cursor.execute(QUERIES["find_jobs"], (_array(jobs),)).fetchall()
+    found = cursor.execute(QUERIES["find_jobs"], (array(jobs),)).fetchall()
     standing = {}
     for _, *row in found:
         job = job_from(tuple(row))
@@ -91,7 +90,7 @@ def _standing(cursor: apsw.Cursor, jobs: Mapping[str, int]) -> dict[str, Standin
 
 
 def _known(cursor: apsw.Cursor, pipelines: Collection[str]) -> dict[str, Pipeline]:
-    found = cursor.execute(QUERIES["find_pipelines"], (_array(pipelines),)).fetchall()
+    found = cursor.execute(QUERIES["find_pipelines"], (array(pipelines),)).fetchall()
     return {pipeline.uuid: pipeline for pipeline in (pipeline_from(row[1:]) for row in found)}
 
 
@@ -114,7 +113,3 @@ def _insert(cursor: apsw.Cursor, batch: ImportBatch) -> None:
         cursor.executemany(QUERIES[name], found_rows)
     progress = batch.progress
     cursor.execute(QUERIES["put_progress"], (progress.source, progress.documents, progress.digest, progress.counts))
-
-
-def _array(texts: Collection[str]) -> str:
-    return msgspec.json.encode(list(texts)).decode()

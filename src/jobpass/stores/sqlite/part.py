@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
+import msgspec
 
 from jobpass.errors import StoreUnavailable
 from jobpass.ports import Note
@@ -78,6 +79,11 @@ class Part:
 
     def _unreadable(self, error: apsw.Error) -> StoreUnavailable:
         return closed() if self._closed else unavailable(error, "be read")
+
+
+def array(values: Iterable[str | int]) -> str:
+    """Values in one binding, which ``json_each`` takes apart again."""
+    return msgspec.json.encode(list(values)).decode()
 
 
 def filtered(name: str, filters: Mapping[str, str], values: Mapping[str, Any]) -> str:

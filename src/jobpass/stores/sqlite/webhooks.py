@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import apsw
-import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.ports import Note
@@ -20,7 +19,7 @@ from jobpass.stores.rows.accounts import principal_from
 from jobpass.stores.rows.columns import Row, micro
 from jobpass.stores.rows.webhooks import claim_from, delivery_from, news_from, webhook_from, webhook_row
 from jobpass.stores.rules import check_replacement, crowded
-from jobpass.stores.sqlite.part import Part, filtered
+from jobpass.stores.sqlite.part import Part, array, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
 NEWS_AT_ONCE: Final = 64
@@ -86,7 +85,7 @@ class Webhooks(Part):
 
     async def unfit_webhooks(self, kids: Collection[str]) -> list[Webhook]:
         """As ``ports.WebhookStore``."""
-        rows = self._rows(QUERIES["unfit_webhooks"], (msgspec.json.encode(list(kids)).decode(),))
+        rows = self._rows(QUERIES["unfit_webhooks"], (array(kids),))
         return [webhook_from(row[1:]) for row in rows]
 
     async def queue_news(self, wants: Callable[[Webhook, Principal, News], bool], at: datetime) -> bool:
@@ -198,8 +197,8 @@ class Webhooks(Part):
 
     async def retry_dead(self, webhook_id: str, ids: Collection[int] | None, at: datetime, limit: int) -> int:
         """As ``ports.WebhookStore``."""
-        listed = None if ids is None else msgspec.json.encode(list(ids)).decode()
-        bindings = {"webhook": webhook_id, "ids": listed, "at": to_microseconds(at), "limit": limit}
+        chosen = None if ids is None else array(ids)
+        bindings = {"webhook": webhook_id, "ids": chosen, "at": to_microseconds(at), "limit": limit}
 
         def revive(cursor: apsw.Cursor) -> int:
             revived: list[Row] = cursor.execute(QUERIES["revive_dead"], bindings).fetchall()

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import apsw
-import msgspec
 
 from jobpass.clock import to_microseconds
 from jobpass.ports import Judge, Tell
@@ -17,7 +16,7 @@ from jobpass.stores.rows.columns import micro
 from jobpass.stores.rows.jobs import job_from
 from jobpass.stores.rules import only_change, swept
 from jobpass.stores.sqlite.calls import ApplyNext
-from jobpass.stores.sqlite.part import Part, filtered
+from jobpass.stores.sqlite.part import Part, array, filtered
 from jobpass.stores.sqlite.queries import QUERIES
 
 BLOBS_LOOKED_AT: Final = 64
@@ -66,7 +65,7 @@ class Works(Part):
 
     async def waiting_on(self, platforms: Collection[str]) -> bool:
         """As ``ports.WorkStore``."""
-        bindings = {"platforms": msgspec.json.encode(list(platforms)).decode()}
+        bindings = {"platforms": array(platforms)}
         return bool(self._rows(QUERIES["waiting_on"], bindings)[0][0])
 
     async def lapsed(self, at: datetime, limit: int) -> list[str]:
@@ -80,8 +79,7 @@ class Works(Part):
 
     async def usage(self, tokens: Collection[int], since: datetime | None, until: datetime | None) -> list[Usage]:
         """As ``ports.WorkStore``; in a thread, as it may look at very many jobs."""
-        wanted = msgspec.json.encode(sorted(set(tokens))).decode()
-        bindings = {"tokens": wanted, "since": micro(since), "until": micro(until)}
+        bindings = {"tokens": array(sorted(set(tokens))), "since": micro(since), "until": micro(until)}
         rows = await self._rows_aside(QUERIES["usage"], bindings)
         return [Usage(token, platform, jobs, int(seconds)) for token, platform, jobs, seconds in rows]
 
