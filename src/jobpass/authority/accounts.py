@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
-from jobpass.authority.standing import admitting, principal_of, session_of
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, UnknownPrincipal
-from jobpass.records import Page, Principal, Profile, Role, Session
+from jobpass.authority.standing import admitting, anew, principal_of, session_of
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
+from jobpass.records import Login, Page, Principal, Profile, Role, Session
 from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
 ALL_TOKENS = ("login", "job", "admin", "apikey")
 """Kinds of credential that end for good when their owner is disabled, or is an operator no more."""
+WRONG = "Unknown address or wrong password."
 MAX_NAME_LENGTH = 100
 MAX_PRIORITY = 1000
 MAX_JOBS = 1_000_000
@@ -90,6 +91,8 @@ class Accounts:
         address = read_address(email)
         check_profile(profile)
         password_hash = await self._passwords.hash(password, [address])
+        if bearer is not None:
+            await self._admit_again(bearer, "users.manage")
         principal = await self._store.add_principal(
             address, role, password_hash, self._clock.now(), profile, active=active
         )
@@ -187,6 +190,7 @@ class Accounts:
             self._admit(bearer, "users.manage")
         target = await self._store.find_principal(principal_id)
         password_hash = await self._passwords.hash(password, [target.email] if target else [])
+        await self._admit_again(bearer, "account.password")
         changed = await self._store.change_principal(principal_id, lambda one: one, password_hash)
         ended = await self._store.revoke_owned(principal_id, ("login",), at)
         await self._audit.record("user.password", bearer=bearer, subject=str(principal_id), tokens_ended=ended)
@@ -197,8 +201,8 @@ class Accounts:
 
         ``TooMany`` where too many failed before (see ``throttle``).
         """
-        principal = await self._check_password(email.strip().lower(), password, address)
-        return await self._issue(principal, "login", "login", address)
+        known = await self._check_password(email.strip().lower(), password, address)
+        return await self._issue(known.principal, "login", "login", address, known)
 
     async def login_in_process(self, email: str) -> Issued:
         """A login token for whoever holds the root key, and is asked for no password: that is the installation itself.
@@ -216,14 +220,32 @@ class Accounts:
         if await self._store.end_credential(credential.id, self._clock.now()):
             await self._audit.record("logout", principal=credential.owner, subject=credential.id)
 
-    async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> Issued:
-        """A login token, recorded as ``label``, and in the audit as ``entry``."""
+    async def _issue(
+        self, principal: Principal, label: str, entry: str, address: str | None, known: Login | None = None
+    ) -> Issued:
+        """A login token, recorded as ``label``, and in the audit as ``entry``.
+
+        ``LoginFailed`` if the account was disabled meanwhile, or has not the password any more that fitted ``known``:
+        that takes long to check, and who changes it means to end what others could do with it.
+        """
         at = self._clock.now()
-        issued = await self._issuing.issue("login", principal, label, at, at + timedelta(seconds=LOGIN_SECONDS))
+        try:
+            issued = await self._issuing.issue("login", principal, label, at, at + timedelta(seconds=LOGIN_SECONDS))
+        except RevokedToken:
+            raise LoginFailed(WRONG) from None
+        if known is not None:
+            now = await self._store.find_login(known.principal.email)
+            if now is None or (now.principal.id, now.password_hash) != (principal.id, known.password_hash):
+                await self._store.end_credential(issued.credential.id, at, "deleted")
+                raise LoginFailed(WRONG)
         await self._audit.record(entry, principal=principal.id, address=address, subject=issued.credential.id)
         return issued
 
-    async def _check_password(self, email: str, password: str, address: str | None) -> Principal:
+    async def _admit_again(self, bearer: Bearer, action: str) -> None:
+        """Raise if the bearer was cut off while a password was hashed, which takes long."""
+        self._admit(await anew(self._store, bearer), action)
+
+    async def _check_password(self, email: str, password: str, address: str | None) -> Login:
         """The active principal whose password this is; everything else is the same ``LoginFailed``."""
         place, at = address or "", self._clock.now()
         self._throttle.check(email, place, at)
@@ -231,9 +253,9 @@ class Accounts:
         fits = await self._passwords.check(password, login.password_hash if login else None)
         if login is None or not fits or not login.principal.active:
             self._throttle.failed(email, place, at)
-            raise LoginFailed("Unknown address or wrong password.")
+            raise LoginFailed(WRONG)
         self._throttle.succeeded(email, place)
-        return login.principal
+        return login
 
     async def logout(self, bearer: Bearer) -> None:
         """End the login token that is presented; it is dead when this returns."""

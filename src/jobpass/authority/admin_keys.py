@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass import ids
+from jobpass.authority.issuing import expect_standing
 from jobpass.authority.standing import admitting, may_see, principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, MalformedToken, UnknownCredential
 from jobpass.records import AdminKey, Credential, Page
@@ -156,9 +157,9 @@ class AdminKeys:
             return replace(key, state="collected", collected_at=at)
 
         key = await self._step(bearer, key_id, judge, "admin_key.collected")
-        kid = self._keyring.signing_kid
+        kid, issuer = self._keyring.signing_kid, session_of(bearer).credential
         # A crash between the two leaves a key that opens nothing and must be asked for again.
-        await self._store.add_credential(
+        made = await self._store.add_credential(
             Credential(
                 id=key.id,
                 kind="admin",
@@ -167,9 +168,14 @@ class AdminKeys:
                 issued_at=at,
                 expires_at=None,
                 kid=kid,
-                issuer=session_of(bearer).credential.id,
+                issuer=issuer.id,
             )
         )
+        await expect_standing(self._store, made, issuer, at)
+        standing = await self._store.find_admin_key(key_id)
+        if standing is None or standing.state != "collected":  # revoked since it was collected
+            await self._store.end_credential(key.id, at)
+            raise Conflict("The admin key is revoked.", state="revoked")
         caveats = (*scope_caveats(_decode(key.scope)), *bearer.verified.caveats)
         return mint_admin_key(self._keyring, key.id, key.lifetime_seconds, caveats, kid)
 
@@ -190,7 +196,9 @@ class AdminKeys:
         found = await self._store.find_admin_key(key_id)
         if found is not None and may_see(bearer, found.requester):
             await self._store.end_credential(key_id, at)  # the power goes first, whatever happens then
-        return await self._step(bearer, key_id, judge, "admin_key.revoked")
+        key = await self._step(bearer, key_id, judge, "admin_key.revoked")
+        await self._store.end_credential(key_id, at)  # again: it may have been collected between the two
+        return key
 
     async def _step(self, bearer: Bearer, key_id: str, judge: Callable[[AdminKey], AdminKey], name: str) -> AdminKey:
         def checked(key: AdminKey | None) -> AdminKey:

@@ -63,7 +63,7 @@ class ApiKeys:
             end_of(at, duration_seconds, caveats),
             caveats,
             numbered=label is None,
-            issuer=session_of(bearer).credential.id,
+            issuer=session_of(bearer).credential,
             terms=terms,
         )
         await self._kept.record("created", bearer, issued.credential, label=issued.credential.label)

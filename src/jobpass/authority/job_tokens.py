@@ -79,7 +79,7 @@ class JobTokens:
             numbered=wanted.label is None,
             priority=wanted.priority,
             parent=None if parent is None else parent.id,
-            issuer=session.credential.id,
+            issuer=session.credential,
             terms=effective(wanted.terms, caveats),
         )
         made = issued.credential
