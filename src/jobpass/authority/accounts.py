@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
-from jobpass.authority.standing import admitting, anew, principal_of, session_of
+from jobpass.authority.standing import admitting, anew, expect_whole, principal_of, session_of
 from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.records import Login, Page, Principal, Profile, Role, Session
 from jobpass.tokens.token import scrub
@@ -87,7 +87,7 @@ class Accounts:
         Without a bearer it is the installation itself that calls (``jobpass init``).
         """
         if bearer is not None:
-            self._admit(bearer, "users.manage")
+            self._admit_manager(bearer)
         address = read_address(email)
         check_profile(profile)
         password_hash = await self._passwords.hash(password, [address])
@@ -143,7 +143,7 @@ class Accounts:
         of somebody disabled that wait are canceled. ``Conflict`` for either on the account that asks: an installation
         keeps somebody who can enable.
         """
-        at = self._admit(bearer, "users.manage")
+        at = self._admit_manager(bearer, whole=changes != UserChanges(active=False))
         address = None if changes.email is None else read_address(changes.email)
         seen: list[Principal] = []
 
@@ -187,7 +187,7 @@ class Accounts:
         if principal.id == principal_id:
             await self._check_password(principal.email, present or "", bearer.address)
         else:
-            self._admit(bearer, "users.manage")
+            self._admit_manager(bearer)
         target = await self._store.find_principal(principal_id)
         password_hash = await self._passwords.hash(password, [target.email] if target else [])
         await self._admit_again(bearer, "account.password")
@@ -240,6 +240,14 @@ class Accounts:
                 raise LoginFailed(WRONG)
         await self._audit.record(entry, principal=principal.id, address=address, subject=issued.credential.id)
         return issued
+
+    def _admit_manager(self, bearer: Bearer, *, whole: bool = True) -> datetime:
+        """The moment, if the bearer may change accounts: with a ``whole`` token, since who logs in to one is under no
+        conditions; with any to disable one."""
+        at = self._admit(bearer, "users.manage")
+        if whole:
+            expect_whole(bearer, "changes no account, but to disable it")
+        return at
 
     async def _admit_again(self, bearer: Bearer, action: str) -> None:
         """Raise if the bearer was cut off while a password was hashed, which takes long."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from jobpass import ids
 from jobpass.authority.issuing import expect_standing
-from jobpass.authority.standing import admitting, may_see, principal_of, session_of
+from jobpass.authority.standing import admitting, expect_whole, may_see, principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, MalformedToken, UnknownCredential
 from jobpass.records import AdminKey, Credential, Page
 from jobpass.tokens.caveats import Caveat, first_expiry, read_all
@@ -119,8 +119,10 @@ class AdminKeys:
         return await self._store.list_admin_keys(requester=requester, after=after, limit=limit)
 
     async def approve(self, bearer: Bearer, key_id: str, request_hash: str) -> AdminKey:
-        """Approve exactly what ``request_hash`` names. By another operator than the requester."""
+        """Approve exactly what ``request_hash`` names. By another operator than the requester, with a whole token: the
+        key will not be under its conditions."""
         at = self._admit(bearer, "admin_keys.review")
+        expect_whole(bearer, "approves no admin key")
         reviewer = principal_of(bearer).id
 
         def judge(key: AdminKey) -> AdminKey:

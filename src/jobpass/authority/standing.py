@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from jobpass.errors import RevokedToken
+from jobpass.errors import Denied, RevokedToken
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ def may_see(bearer: Bearer, owner: int) -> bool:
     """Whether what is ``owner``'s is the business of the token's owner: operators see everybody's."""
     principal = principal_of(bearer)
     return principal.role == "operator" or principal.id == owner
+
+
+def expect_whole(bearer: Bearer, what: str) -> None:
+    """Refuse a narrowed token, saying ``what`` it does not do: what that leaves behind would be narrowed by nothing,
+    and would outlive it."""
+    if bearer.verified.caveats:
+        raise Denied(reasons=[f"a narrowed token {what}"])
 
 
 def admitting(gate: Gate, clock: Clock) -> Callable[[Bearer, str], datetime]:
