@@ -83,6 +83,17 @@ class Gate:
             if not isinstance(refusal, DeniedError):
                 raise refusal
 
+    def shown(self, bearer: Bearer, jobs: list[Job], at: datetime) -> list[Job]:
+        """Those of a list's jobs that the token's own conditions let it see one by one."""
+        if not bearer.verified.caveats:
+            return jobs
+
+        def may_be(job: Job) -> bool:
+            access = Access("jobs.read", at, job=job.uuid, address=bearer.address)
+            return isinstance(decide(bearer, access, job), Allowed)
+
+        return [job for job in jobs if may_be(job)]
+
     def may_be_told(self, principal: Principal, owner: int) -> bool:
         """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
         return principal.active and "jobs.read" in on_job_of(principal.id, principal.role, owner)
