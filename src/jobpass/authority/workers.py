@@ -15,7 +15,7 @@ from jobpass.authority.blobs import Blobs, Chunks, Kept
 from jobpass.authority.outcome import small_object
 from jobpass.authority.platforms import status_at
 from jobpass.authority.standing import anew, session_of
-from jobpass.authority.work_judges import REQUEUED, Lease, Report, WorkJudges, lease_end, told
+from jobpass.authority.work_judges import GONE, REQUEUED, Lease, Report, WorkJudges, lease_end, told
 from jobpass.errors import InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownPlatform
 from jobpass.records import Change, Job, Platform, Work
 from jobpass.tokens.access import Access
@@ -198,10 +198,22 @@ class Workers:
 
     async def requeue(self, bearer: Bearer, uuid: str, reason: str) -> Job:
         """The worker gives the job back, which waits for another one."""
-        sets = {**REQUEUED, "lease": None, "leased_until": None, "worker": None, "worker_key": None}
+        sets = {**REQUEUED, **GONE}
         job = await self._report(bearer, uuid, "requeue", {"reason": reason}, sets)
         self._publish_waiting(job)
         return job
+
+    async def seize(
+        self, bearer: Bearer, uuid: str, serial: int, action: Literal["jobs.rotate", "tokens.contain"]
+    ) -> bool:
+        """Take a lease away whose token leaked, for who may do ``action`` with the job; False if it has ended."""
+        judge = self._judges.seizure(bearer, uuid, self._event_uuid(), self._clock.now(), serial, action)
+        outcome = await self._store.apply(uuid, judge)
+        if not isinstance(outcome, Change) or outcome.event is None or outcome.after is None:
+            return False
+        self._signals.publish(f"job:{uuid}")
+        self._publish_waiting(outcome.after)
+        return True
 
     async def tend(self) -> None:
         """A chore: take jobs back whose leases ended."""
