@@ -63,7 +63,7 @@ def huge_result(payload: Any, report: Report) -> Any:
 
 def huge_progress(payload: Any, report: Report) -> Any:
     while True:
-        report(0.5, "x" * 2000, "y" * 100_000)
+        report(0.5, "x" * 2000, "y" * 400_000)  # of which the worker looks at each in a thread
 
 
 def deep_result(payload: Any, report: Report) -> Any:
