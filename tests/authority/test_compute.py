@@ -435,6 +435,31 @@ async def test_a_job_token_that_is_narrowed_stays_narrow(yard: Yard) -> None:
         await yard.submit(narrow)
 
 
+async def test_a_token_of_other_platforms_sees_nothing_of_a_job_by_any_way(yard: Yard) -> None:
+    """Also by the ways of jobs that have no platform."""
+    authority = yard.house.authority
+    job, whole = await yard.submit(), (await authority.job_tokens.create(yard.ann, Wanted())).token
+    other, here = [await yard.house.bearer(attenuate(whole, [Platforms((name,))])) for name in ("sim:other", PLATFORM)]
+    compute, jobs, indexing = authority.compute, authority.jobs, authority.indexing
+    ways = (
+        lambda one: compute.read(one, job.uuid),
+        lambda one: compute.payload(one, job.uuid),
+        lambda one: jobs.read(one, job.uuid),
+        lambda one: jobs.history(one, job.uuid, 0, 10),
+        lambda one: jobs.verify(one, job.uuid),
+        lambda one: jobs.token(one, job.uuid),
+        lambda one: indexing.progress(one, job.uuid),
+    )
+    for way in ways:
+        await way(here)
+        with pytest.raises(Denied):
+            await way(other)
+    for bearer, seen in ((here, [job.uuid]), (other, [])):
+        listed = await compute.list(bearer, after=None, limit=10)
+        alike = await jobs.list(bearer, state=None, pipeline_uuid=None, after=None, limit=10)
+        assert [[one.uuid for one in page.items] for page in (listed, alike)] == [seen, seen]
+
+
 async def test_a_large_payload_for_a_full_queue_is_not_kept(yard: Yard) -> None:
     await _limit(yard, max_jobs_in_queue=2)
     ann = await yard.house.login("ann@example.org")

@@ -593,3 +593,20 @@ async def test_nobody_is_there_for_a_platform_that_is_none(yard: Yard) -> None:
     issued = await yard.house.authority.api_keys.create(yard.olga)
     with pytest.raises(UnknownPlatform):
         await yard.house.authority.workers.heartbeat(await yard.house.bearer(issued.token), "sim:none")
+
+
+async def test_a_new_token_of_the_job_ends_no_lease_whatever_root_key_signs(yard: Yard) -> None:
+    """The token of the lease and the job's own are known by one root key."""
+    house, authority = yard.house, yard.house.authority
+    job = await yard.submit()
+    _, holder = await yard.taken()
+    fresh = house.keyring.rotate(b"abcd", bytes(range(32)))
+    await authority.use_keyring(fresh)
+    text = await authority.jobs.rotate(yard.ann, job.uuid)
+    assert (await authority.compute.read(await house.bearer(text), job.uuid)).uuid == job.uuid
+    await authority.workers.progress(holder, job.uuid, 0.5, None, None)
+    await yard.complete(holder, job.uuid)
+    await authority.jobs.rotate(yard.ann, job.uuid)
+    ended = await house.store.find_job(job.uuid)
+    assert ended is not None
+    assert (job.kid, ended.kid) == (house.keyring.signing_kid, fresh.signing_kid)

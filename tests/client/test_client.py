@@ -7,7 +7,9 @@ import copy
 import inspect
 import pickle
 import ssl
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +95,24 @@ def test_repr_shows_the_kind_of_token_only(make: Any) -> None:
     assert repr(make("http://localhost", "jp_doc_canary")).endswith("Client('http://localhost', token=jp_doc_…)")
     assert repr(make("http://localhost", "canary")).endswith("Client('http://localhost', token=…)")
     assert repr(make("http://localhost")).endswith("Client('http://localhost', token=None)")
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_traceback_with_local_variables_shows_no_token(kind: Any, tmp_path: Path) -> None:
+    """As those who collect crashes have it; what the caller's own variables hold is the caller's."""
+    (tmp_path / "token").write_text("jp_doc_canary")
+
+    async def ask() -> None:
+        client = kind("http://127.0.0.1:1", (tmp_path / "token").read_text(), retries=Retries(attempts=1))
+        answer = client.me()
+        if inspect.isawaitable(answer):
+            await answer
+
+    with pytest.raises(ServerUnavailable) as caught:
+        asyncio.run(ask())
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "authorization" in told  # that what is sent was looked at
+    assert "canary" not in told
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

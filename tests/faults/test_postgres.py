@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from faults import NotHereError
 from faults.postgres import OWNER, Cluster, cluster
+from jobpass.stores.postgres import PostgresStore
 
 LONGER_SECONDS = 0.7
 
@@ -54,6 +56,27 @@ async def test_what_is_acknowledged_is_on_the_standby_which_takes_over(made: Clu
     await made.fail_over()
     assert made.primary is second
     assert await kept(made) == [1, 2, 3, 4]
+
+
+async def test_a_node_reads_nothing_from_a_standby(made: Cluster) -> None:
+    """It may lag: a token that has ended on the primary would go on there."""
+    standby = await made.add_standby()
+    await made.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+    await made.primary.ask("SELECT pg_reload_conf()")
+    await standby.stop()
+    node = await PostgresStore.open(made.url(standby.port, made.primary.port))
+    try:
+        await standby.start()
+        await standby.ask("SELECT pg_wal_replay_pause()")
+        await node.add_principal("ann@example.org", "author", "h", datetime.now(UTC))
+        for _ in range(3):  # on other connections each time
+            found = await asyncio.gather(*(node.find_login("ann@example.org") for _ in range(8)))
+            assert None not in found
+        told = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobpass'"
+        assert int(await made.primary.ask(told)) > 4
+        assert int(await standby.ask(told)) == 0
+    finally:
+        await node.close()
 
 
 async def test_it_recovers_from_crashes(made: Cluster) -> None:

@@ -9,7 +9,7 @@ from jobpass.tokens import token as texts
 from jobpass.tokens.attenuate import admin_token, attenuate
 from jobpass.tokens.caveats import Actions, Caveat, Cidr, Events, ExpiresAt, Jobs, States, read_all
 from support.asgi import Answer
-from support.site import PIPELINE, Owned, Site
+from support.site import PASSWORD, PIPELINE, Owned, Site
 
 NARROW = {
     "events": Events(("update",)),
@@ -116,3 +116,36 @@ async def test_a_narrowed_login_is_given_job_tokens_of_programs_and_api_keys_as_
         for narrow in NARROW.values():
             answer = await site.ask("POST", route, token=attenuate(login, [narrow]), json={})
             assert caveats(answer.json()[member]) == (narrow,)
+
+
+@pytest.mark.parametrize("narrow", [*NARROW.values(), Actions(("users.manage",))], ids=[*NARROW.keys(), "action"])
+async def test_a_narrowed_login_leaves_no_account_behind_that_is_not(site: Site, narrow: Caveat) -> None:
+    """Who can log in to an account that it made, or whose password it set, has a token under no conditions."""
+    ann, olga = await site.login("ann"), await site.login("olga", "operator")
+    path, login = f"/api/users/{await site.user_id(ann)}", attenuate(olga, [narrow])
+    mallory = {"email": "mallory@example.org", "password": PASSWORD, "role": "operator"}
+    before = (await site.ask("GET", "/api/users", token=olga)).body
+    for method, where, body in (
+        ("POST", "/api/users", mallory),
+        ("PUT", path, {"role": "operator"}),
+        ("PUT", path, {"email": "mallory@example.org"}),
+        ("PUT", path, {"active": False, "priority": 9}),
+        ("POST", f"{path}/password", {"password": "several quiet otters"}),
+        ("POST", f"{path}/enable", None),
+    ):
+        refused = await site.ask(method, where, token=login, json=body)
+        assert (refused.status, refused.json()["detail"]["code"]) == (403, "denied"), where
+    assert (await site.ask("GET", "/api/users", token=olga)).body == before
+    assert await site.login("ann")
+    disabled = await site.ask("POST", f"{path}/disable", token=login)
+    assert (disabled.status, (await site.ask("GET", "/api/me", token=ann)).status) == (200, 401)
+
+
+async def test_a_narrowed_login_approves_no_admin_key(site: Site) -> None:
+    zoe, rex = await site.login("zoe"), await site.login("rex", "operator")
+    asked = (await site.ask("POST", "/api/admin-keys", token=zoe, json={"use_case": "x", "storage": "y"})).json()
+    path, approval = f"/api/admin-keys/{asked['id']}", {"request_hash": asked["request_hash"]}
+    narrow = attenuate(rex, [Actions(("admin_keys.review",))])
+    assert (await site.ask("POST", f"{path}/approve", token=narrow, json=approval)).status == 403
+    assert (await site.ask("GET", path, token=zoe)).json()["state"] == "requested"
+    assert (await site.ask("POST", f"{path}/deny", token=narrow, json={"reason": "no"})).status == 200

@@ -355,3 +355,72 @@ async def test_the_audit_says_what_was_contained(site: Site) -> None:
     (entry,) = page["entries"]
     assert (entry["subject"], entry["principal"]) == (made["credential"], await site.user_id(ann))
     assert entry["data"] == {"kind": "job", "ended": [made["credential"]], "ended_in_all": 1, "rotated": [job.uuid]}
+
+
+async def leased(site: Site, stop: bool = False) -> tuple[str, str, str, str]:
+    """A compute job of ann's that a worker has: its uuid, the token of the lease, ann's token and the worker's key."""
+    ann, rex = await site.login("ann"), await site.login("rex", "operator")
+    await site.ask("POST", "/api/platforms", token=rex, json={"name": "sim:a"})
+    key = (await site.ask("POST", "/api/apikeys", token=rex, json={})).json()["key"]
+    wanted = {"platform_name": "sim:a", "job_name": "x", "payload": {"command": "run"}}
+    uuid = (await site.ask("POST", "/api/jobs", token=ann, json=wanted)).json()["job_id"]
+    taken = await take(site, key)
+    if stop:
+        assert (await site.ask("POST", f"/api/jobs/{uuid}/cancel", token=ann)).status == 200
+    return uuid, taken["token"], ann, key
+
+
+async def take(site: Site, key: str) -> Any:
+    asked = {"worker_id": "w", "platforms": ["sim:a"], "wait_s": 0}
+    return (await site.ask("POST", "/api/workers/jobs/next", token=key, json=asked)).json()["job"]
+
+
+async def complete(site: Site, uuid: str, token: str, results: bytes) -> int:
+    return (await site.ask("POST", f"/api/workers/jobs/{uuid}/complete", token=token, body=results)).status
+
+
+@pytest.mark.parametrize("who", ["ann", "rex"])
+@pytest.mark.parametrize("rotate_jobs", [False, True])
+async def test_the_token_of_a_lease_ends_with_the_lease(site: Site, who: str, rotate_jobs: bool) -> None:
+    """Else whoever has it brings results of his own, whatever was contained."""
+    uuid, token, ann, key = await leased(site)
+    caller, bob = await site.login(who), await site.login("bob")
+    assert (await site.ask("POST", ROUTE, token=bob, json={"token": token})).status == 404
+    own = (await site.ask("POST", f"/api/pipelinejobs/{uuid}/token", token=ann)).json()["token"]
+    told = await contain(site, caller, {"token": token})
+    assert (told["living"], told["job_uuid"], told["kind"]) == (True, uuid, "document")
+    done = await contain(site, caller, {"token": token}, revoke=True, rotate_jobs=rotate_jobs)
+    assert done["stopped"]["jobs"] == [uuid]
+    assert await complete(site, uuid, token, b'{"forged":1}') == 401
+    again = await contain(site, caller, {"token": token}, revoke=True)
+    assert (again["living"], again["stopped"]["jobs"]) == (False, [])
+    assert (await site.ask("GET", f"/api/jobs/{uuid}/status", token=own)).status == 200
+    fresh = await take(site, key)
+    assert (fresh["job_id"], fresh["attempt"]) == (uuid, 2)
+    assert await complete(site, uuid, fresh["token"], b'{"good":1}') == 200
+    history = (await site.ask("GET", f"/api/pipelinejobs/{uuid}/history", token=ann)).json()["events"]
+    assert [one["name"] for one in history] == ["create", "lease", "requeue", "lease", "complete"]
+    assert history[2]["data"] == {"reason": "contained", "worker": "w", "attempt": 1}
+    assert history[2]["credential"].startswith("login:")
+
+
+async def test_a_job_that_was_to_be_stopped_is_when_its_lease_is_contained(site: Site) -> None:
+    uuid, token, ann, key = await leased(site, stop=True)
+    await contain(site, ann, {"token": token}, revoke=True)
+    assert (await site.ask("GET", f"/api/jobs/{uuid}/status", token=ann)).json()["status"] == "canceled"
+    assert await take(site, key) is None
+
+
+async def test_the_token_of_a_lease_is_known_and_ended_after_the_rfcs(site: Site) -> None:
+    uuid, token, ann, _ = await leased(site)
+    bob = await site.login("bob")
+    for caller, active in ((bob, False), (ann, True)):
+        answer = await site.ask("POST", "/oauth/introspect", token=caller, form={"token": token})
+        assert answer.json()["active"] is active
+    assert (await site.ask("POST", "/oauth/revoke", token=bob, form={"token": token})).status == 200
+    own = (await site.ask("POST", f"/api/pipelinejobs/{uuid}/token", token=ann)).json()["token"]
+    assert (await site.ask("POST", "/oauth/revoke", token=ann, form={"token": token})).status == 200
+    assert await complete(site, uuid, token, b"{}") == 401
+    assert (await site.ask("GET", f"/api/jobs/{uuid}/status", token=own)).json()["status"] == "waiting"
+    gone = await site.ask("POST", "/oauth/introspect", token=ann, form={"token": token})
+    assert gone.json() == {"active": False}

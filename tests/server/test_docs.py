@@ -40,7 +40,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"1 to {LIMIT_MAX:,}; {LIMIT_DEFAULT} unless told" in PAGE
     assert f"| request line and headers | {HEAD_BYTES // 1024} KiB, within {HEAD_SECONDS} seconds |" in PAGE
     assert f"| time for a body | {READ_SECONDS} seconds |" in PAGE
-    assert f"closed after {KEEP_ALIVE_SECONDS} seconds" in PAGE
+    assert f"closed after {KEEP_ALIVE_SECONDS} seconds; after {HEAD_SECONDS}, if" in PAGE
+    assert f"beyond {HEAD_BYTES // 1024} KiB the connection is closed" in PAGE
     assert f"| body | {BODY_LIMIT_BYTES // 2**20} MiB, a setting |" in PAGE
     assert DRAINED_BYTES > BODY_LIMIT_BYTES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import signal
 import socket
@@ -339,6 +340,90 @@ async def test_slow_clients_are_ended(site: Site, monkeypatch: pytest.MonkeyPatc
     assert b"did not come in time" in half_body
     assert b"connection: close" in half_body
     assert b'"ok"' in good
+
+
+@pytest.mark.parametrize("rest", [b"", b"content-length: 100000\r\n", b"transfer-encoding: chunked\r\n"])
+@pytest.mark.parametrize("drip", [[b"\r\n"], [b"\r\n"] * 8])
+async def test_what_follows_an_answer_does_not_keep_the_connection(
+    site: Site, monkeypatch: pytest.MonkeyPatch, rest: bytes, drip: list[bytes]
+) -> None:
+    """An empty line, or some of a body that nobody reads, ends the time of an idle connection, and begins another."""
+    monkeypatch.setattr(protocol_module, "HEAD_SECONDS", 0.3)
+    async with serving(site) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(b"GET /health HTTP/1.1\r\nhost: x\r\n" + rest + b"\r\n")
+        assert b'"ok"' in await reader.readuntil(b'"ok"}')
+        if b"chunked" in rest:
+            drip = [b"0\r\n", b"a: b\r\n"]
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):  # closed already
+                for data in drip:
+                    writer.write(data)
+                    await asyncio.sleep(0.05)
+                assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("kind", [b"a%06d: b\r\n", b"y%06d"])
+async def test_trailers_without_end_are_not_kept(site: Site, kind: bytes) -> None:
+    head = (
+        b"GET /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+        + b"x: y"[: 4 * (b":" not in kind)]
+    )
+    async with serving(site) as where:
+        _, writer = await asyncio.open_connection(*where)
+        writer.write(head)
+        block = b"".join(kind % number for number in range(1000))
+
+        async def flood() -> None:
+            for _ in range(200 * protocol_module.HEAD_BYTES // len(block)):
+                writer.write(block)
+                await writer.drain()
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(flood(), 10)
+        writer.close()
+
+
+async def test_trailers_are_no_headers(site: Site) -> None:
+    """What comes behind a body tells nothing of it, whatever it is called."""
+    ann = await site.login("ann")
+    job = await site.job(ann)
+    head = (
+        f"POST {job.events} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {job.token}\r\ntransfer-encoding: chunked\r\n"
+    )
+    body = b'\r\ne\r\n{"name":"run"}\r\n0\r\n'
+    kind = b"content-type: application/json\r\n"
+    async with serving(site) as where:
+        behind = await exchange(where, head.encode() + b"connection: close\r\n" + body + kind + b"\r\n")
+        assert behind.startswith(b"HTTP/1.1 415 "), behind
+        both = await exchange(where, head.encode() + b"connection: close\r\n" + kind + body + kind + b"\r\n")
+        assert both.startswith(b"HTTP/1.1 200 "), both
+
+
+UPGRADE = b" HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-type: application/json\r\n"
+
+
+async def test_a_body_never_becomes_a_request(site: Site) -> None:
+    """A head that asks for another protocol ends what the parser sees of its request; so nothing may follow it."""
+    inner = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    for method, more in (
+        (b"POST /api/login", b"content-length: %d\r\n\r\n" % len(inner)),
+        (b"POST /api/login", b"transfer-encoding: chunked\r\n\r\n"),
+        (b"CONNECT /health", b"\r\n"),
+        (b"GET /nowhere", b"\r\n"),
+    ):
+        async with serving(site) as where:
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(method + UPGRADE + more)
+            got = await reader.read(20)
+            writer.write(inner)
+            with contextlib.suppress(ConnectionError):
+                got += await reader.read()
+            writer.close()
+            assert got.startswith(b"HTTP/1.1 404 " if method == b"GET /nowhere" else b"HTTP/1.1 400 "), (method, got)
+            assert got.count(b"HTTP/1.1 ") == 1, got
+            assert b'"ok"' not in got
 
 
 async def test_half_sent_requests_do_not_hold_up_the_stop(folder: Folder) -> None:

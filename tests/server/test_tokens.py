@@ -185,6 +185,8 @@ async def test_a_job_token_is_no_session(site: Site) -> None:
     ann = await site.login("ann")
     job = await site.job(ann)
     assert (await site.ask("GET", job.path, token=made)).status == 404, "an operator's job token is an author's"
+    listed = [(await site.ask("GET", "/api/pipelinejobs", token=one)).json()["jobs"] for one in (olga, made)]
+    assert (job.uuid in str(listed[0]), listed[1]) == (True, [])
 
 
 async def test_a_job_token_works_on_its_owners_jobs(site: Site) -> None:

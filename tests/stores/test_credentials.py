@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, UnknownCredential
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, RevokedToken, UnknownCredential
 from jobpass.records import Change, Credential, Lineage, Terms
 from jobpass.stores.sqlite import SqliteStore
 
@@ -379,3 +379,29 @@ async def test_a_page_far_on_costs_little(sqlite, kit):
     spent = time.monotonic() - started
     assert [one.credential.label for one in page] == [f"l{n}" for n in range(4900, 5000)]
     assert spent < 1, f"{spent:.3f} s"
+
+
+@pytest.mark.parametrize("root", ["issuer", "parent"])
+async def test_nothing_is_made_with_what_has_ended(store, kit, record, root):
+    await record("root")
+    await record("sound", **{root: "root"})
+    await record("unknown", **{root: "nowhere"})
+    await store.end_credential("root", kit.AT)
+    with pytest.raises(RevokedToken):
+        await record("late", **{root: "root"})
+    assert await store.find_session("late") is None
+
+
+async def test_nothing_is_made_for_who_is_disabled_or_has_another_password(store, kit, record):
+    given = Credential("c", "login", 1, "", kit.AT, None, kid="k1")
+    await record("first")
+    await store.add_credential(given, password_hash="h")
+    await store.change_principal(1, lambda one: one, "new")
+    with pytest.raises(RevokedToken):
+        await store.add_credential(replace(given, id="d"), password_hash="h")
+    await store.add_credential(replace(given, id="d"), password_hash="new")
+    await store.change_principal(1, lambda one: replace(one, active=False))
+    for password in ("new", None):
+        with pytest.raises(RevokedToken):
+            await store.add_credential(replace(given, id="e"), password_hash=password)
+    assert await store.find_session("e") is None

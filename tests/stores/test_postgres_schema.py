@@ -196,6 +196,7 @@ def test_a_password_in_a_url_is_masked(url, shown):
     [
         "postgresql://", "mysql://h/d", "h/d", "", "postgresql://u@h/d?pool_size=0", "postgresql://u@h/d?pool_size=x", "postgresql://u@h/d?lanes=0",
         "postgresql://u@h/d?statement_seconds=0", "postgresql://u@h/d?schema=Drop%20table", "postgresql://u@h/d?x",
+        "postgresql://u@h,i/d?target_session_attrs=any", "postgresql://u@h,i/d?target_session_attrs=prefer-standby",
         f"postgresql://u:{SECRET}@h:port/d", f"postgresql://u:{SECRET}@h/d?sslmode=perhaps",
     ],
 )  # fmt: skip

@@ -65,6 +65,7 @@ async def test_it_ends_when_its_time_is_over_and_nothing_of_it_is_left(name: str
         ("say", ['{"type":"done"}', "{"], "result", "not JSON"),
         ("say", ['{"type":"broke","failure_code":"interrupted; drop","message":"m"}', ""], "runner", "m"),
         ("say", ['{"type":"stopped"}', ""], "runner", "nobody asked"),
+        ("lease_file", None, "runner", "Operation not permitted"),
         ("new_namespaces", None, "runner", "CalledProcessError"),
     ],
 )
@@ -178,6 +179,10 @@ async def test_every_refused_system_call_is_refused() -> None:
     assert isinstance(ended, Completed), ended
     assert json.loads(ended.results) == dict.fromkeys((call[0] for call in calls), errno.EPERM)
     assert len(calls) > 60
+
+
+async def test_the_kernel_gives_it_no_memory_that_nobody_counts() -> None:
+    assert await outcome(attack("take_kernel_memory"), work()) == Completed("[]", "run")
 
 
 async def test_it_cannot_trace_its_parent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import tracemalloc
 import zlib
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from jobpass.worker import frames
 from jobpass.worker.outcome import judged, last_word
-from jobpass.worker.results import check_json, check_perceval
+from jobpass.worker.results import MAX_CONTAINERS, check_json, check_perceval
 from jobpass.worker.work import Canceled, Completed, Failed
 
 
@@ -164,3 +165,13 @@ def test_a_refused_result_is_a_failure_and_a_refused_partial_one_is_left_out() -
     assert ended.failure_code == "result"
     assert last_word(frames.Stopped(partial=True), body, "probs", perceval=True) == Canceled()
     assert last_word(frames.Done(5), body, "probs", perceval=False) == Completed(body.decode(), "probs", 5)
+
+
+def test_a_result_of_arrays_alone_is_refused_before_it_is_read() -> None:
+    """In 64 MiB there is room for more of them than a worker has memory and time for."""
+    body = b'{"results":[' + b"[]," * MAX_CONTAINERS + b"0]}"
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="more than 2000000 arrays"):
+        check_perceval(body)
+    assert time.monotonic() - started < 0.5
+    assert check_json(body) == body.decode()

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
-from jobpass.authority.standing import admitting, principal_of, session_of
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, UnknownPrincipal
+from jobpass.authority.standing import admitting, anew, expect_whole, principal_of, session_of
+from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.ports import Ends
-from jobpass.records import Credential, Page, Principal, Profile, Renewal, Role, Session
+from jobpass.records import Credential, Login, Page, Principal, Profile, Renewal, Role, Session
 from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ LOOK_EVERY = timedelta(seconds=10)
 """How often it is looked whether jobs of somebody disabled wait; that looks at every account."""
 LOOKED_AT = 100
 """People whose jobs are canceled in one such look."""
+WRONG = "Unknown address or wrong password."
 MAX_NAME_LENGTH = 100
 MAX_PRIORITY = 1000
 MAX_JOBS = 1_000_000
@@ -94,10 +95,12 @@ class Accounts:
         Without a bearer it is the installation itself that calls (``jobpass init``).
         """
         if bearer is not None:
-            self._admit(bearer, "users.manage")
+            self._admit_manager(bearer)
         address = read_address(email)
         check_profile(profile)
         password_hash = await self._passwords.hash(password, [address])
+        if bearer is not None:
+            await self._admit_again(bearer, "users.manage")
 
         def note(made: Principal) -> Placement:
             return self._audit.placement("user.created", bearer=bearer, subject=str(made.id), email=address, role=role)
@@ -149,7 +152,7 @@ class Accounts:
         of somebody disabled that wait are canceled. ``Conflict`` for either on the account that asks: an installation
         keeps somebody who can enable.
         """
-        at = self._admit(bearer, "users.manage")
+        at = self._admit_manager(bearer, whole=changes != UserChanges(active=False))
         address = None if changes.email is None else read_address(changes.email)
 
         def change(standing: Principal) -> Principal:
@@ -211,9 +214,10 @@ class Accounts:
         if principal.id == principal_id:
             await self._check_password(principal.email, present or "", bearer.address)
         else:
-            self._admit(bearer, "users.manage")
+            self._admit_manager(bearer)
         target = await self._store.find_principal(principal_id)
         password_hash = await self._passwords.hash(password, [target.email] if target else [])
+        await self._admit_again(bearer, "account.password")
 
         def note(done: Renewal) -> Placement:
             return self._audit.placement(
@@ -230,8 +234,8 @@ class Accounts:
 
         ``TooMany`` where too many failed before (see ``throttle``).
         """
-        principal = await self._check_password(email.strip().lower(), password, address)
-        return await self._issue(principal, "login", "login", address)
+        known = await self._check_password(email.strip().lower(), password, address)
+        return await self._issue(known.principal, "login", "login", address, known)
 
     async def login_in_process(self, email: str) -> Issued:
         """A login token for whoever holds the root key, and is asked for no password: that is the installation itself.
@@ -254,17 +258,41 @@ class Accounts:
 
         await self._store.end_credential(credential.id, self._clock.now(), note=note)
 
-    async def _issue(self, principal: Principal, label: str, entry: str, address: str | None) -> Issued:
-        """A login token, recorded as ``label``, and in the audit as ``entry``."""
+    async def _issue(
+        self, principal: Principal, label: str, entry: str, address: str | None, known: Login | None = None
+    ) -> Issued:
+        """A login token, recorded as ``label``, and in the audit as ``entry``.
+
+        ``LoginFailed`` if the account was disabled meanwhile, or has not the password any more that fitted ``known``:
+        that takes long to check, and who changes it means to end what others could do with it.
+        """
         at = self._clock.now()
 
         def note(made: Credential) -> Placement:
             return self._audit.placement(entry, principal=principal.id, address=address, subject=made.id)
 
         ends = at + timedelta(seconds=LOGIN_SECONDS)
-        return await self._issuing.issue("login", principal, label, at, ends, note=note)
+        password_hash = None if known is None else known.password_hash
+        try:
+            return await self._issuing.issue(
+                "login", principal, label, at, ends, password_hash=password_hash, note=note
+            )
+        except RevokedToken:
+            raise LoginFailed(WRONG) from None
 
-    async def _check_password(self, email: str, password: str, address: str | None) -> Principal:
+    def _admit_manager(self, bearer: Bearer, *, whole: bool = True) -> datetime:
+        """The moment, if the bearer may change accounts: with a ``whole`` token, since who logs in to one is under no
+        conditions; with any to disable one."""
+        at = self._admit(bearer, "users.manage")
+        if whole:
+            expect_whole(bearer, "changes no account, but to disable it")
+        return at
+
+    async def _admit_again(self, bearer: Bearer, action: str) -> None:
+        """Raise if the bearer was cut off while a password was hashed, which takes long."""
+        self._admit(await anew(self._store, bearer), action)
+
+    async def _check_password(self, email: str, password: str, address: str | None) -> Login:
         """The active principal whose password this is; everything else is the same ``LoginFailed``."""
         place, at = address or "", self._clock.now()
         self._throttle.check(email, place, at)
@@ -272,9 +300,9 @@ class Accounts:
         fits = await self._passwords.check(password, login.password_hash if login else None)
         if login is None or not fits or not login.principal.active:
             self._throttle.failed(email, place, at)
-            raise LoginFailed("Unknown address or wrong password.")
+            raise LoginFailed(WRONG)
         self._throttle.succeeded(email, place)
-        return login.principal
+        return login
 
     async def logout(self, bearer: Bearer) -> None:
         """End the login token that is presented; it is dead when this returns."""

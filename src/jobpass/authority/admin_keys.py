@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import admitting, may_see, principal_of, session_of
+from jobpass.authority.standing import admitting, expect_whole, may_see, principal_of, session_of
 from jobpass.errors import Conflict, Denied, InvalidInput, MalformedToken, UnknownCredential
 from jobpass.records import AdminKey, Credential, Page
 from jobpass.tokens.caveats import Caveat, first_expiry, read_all
@@ -117,8 +117,10 @@ class AdminKeys:
         return await self._store.list_admin_keys(requester=requester, after=after, limit=limit)
 
     async def approve(self, bearer: Bearer, key_id: str, request_hash: str) -> AdminKey:
-        """Approve exactly what ``request_hash`` names. By another operator than the requester."""
+        """Approve exactly what ``request_hash`` names. By another operator than the requester, with a whole token: the
+        key will not be under its conditions."""
         at = self._admit(bearer, "admin_keys.review")
+        expect_whole(bearer, "approves no admin key")
         reviewer = principal_of(bearer).id
 
         def judge(key: AdminKey) -> AdminKey:
@@ -169,6 +171,10 @@ class AdminKeys:
                 issuer=session_of(bearer).credential.id,
             )
         )
+        standing = await self._store.find_admin_key(key_id)
+        if standing is None or standing.state != "collected":  # revoked since it was collected
+            await self._store.end_credential(key.id, at)
+            raise Conflict("The admin key is revoked.", state="revoked")
         caveats = (*scope_caveats(_decode(key.scope)), *bearer.verified.caveats)
         return mint_admin_key(self._keyring, key.id, key.lifetime_seconds, caveats, kid)
 
@@ -189,7 +195,9 @@ class AdminKeys:
         found = await self._store.find_admin_key(key_id)
         if found is not None and may_see(bearer, found.requester):
             await self._store.end_credential(key_id, at)  # the power goes first, whatever happens then
-        return await self._step(bearer, key_id, judge, "admin_key.revoked")
+        key = await self._step(bearer, key_id, judge, "admin_key.revoked")
+        await self._store.end_credential(key_id, at)  # again: it may have been collected between the two
+        return key
 
     async def _step(self, bearer: Bearer, key_id: str, judge: Callable[[AdminKey], AdminKey], name: str) -> AdminKey:
         def checked(key: AdminKey | None) -> AdminKey:

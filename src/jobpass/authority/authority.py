@@ -165,8 +165,12 @@ class Authority:
             lifetime_seconds=self._admin_lifetime_seconds,
             single_operator=self._single_operator,
         )
-        self.containment = Containment(store, gate, self.credentials, self.admin_keys, self.audit, clock, randomness)
-        self.introspection = Introspection(store, gate, self.credentials, self.jobs, self.admin_keys, self.audit, clock)
+        self.containment = Containment(
+            store, gate, self.credentials, self.admin_keys, self.workers, self.audit, clock, randomness
+        )
+        self.introspection = Introspection(
+            store, gate, self.credentials, self.jobs, self.admin_keys, self.workers, self.audit, clock
+        )
 
     def _join_work(self, gate: Gate) -> None:
         store, clock, randomness, signals = self._store, self._clock, self._randomness, self.signals

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from jobpass import ids
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.keeping import MOST_KIN
-from jobpass.authority.standing import may_see
+from jobpass.authority.standing import is_of_lease, may_see
 from jobpass.errors import Conflict, InvalidToken, UnknownCredential, UnknownJob
 from jobpass.records import AuditEntry, Credential, Job, Lineage, Principal, Session, Touch
 from jobpass.tokens.access import Access
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
+    from jobpass.authority.workers import Workers
     from jobpass.clock import Clock
     from jobpass.ports import Randomness, Store
     from jobpass.tokens.fingerprint import Fingerprint
@@ -68,6 +69,8 @@ class Trace(Struct, frozen=True):
     addresses: dict[str, int]
     counted: int
     more: bool
+    lease: int | None = None
+    """The serial of the lease that the token is of, if it is a worker's."""
 
 
 class Contained(Struct, frozen=True):
@@ -86,6 +89,7 @@ class Containment:
         gate: Gate,
         credentials: Credentials,
         admin_keys: AdminKeys,
+        workers: Workers,
         audit: Audit,
         clock: Clock,
         randomness: Randomness,
@@ -94,6 +98,7 @@ class Containment:
         self._gate = gate
         self._credentials = credentials
         self._admin_keys = admin_keys
+        self._workers = workers
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
@@ -118,8 +123,9 @@ class Containment:
     async def contain(self, caller: Bearer, leaked: Fingerprint, *, rotate_jobs: bool = False) -> Contained:
         """End the token as compromised, with everything that was asked for with it, at once and for good.
 
-        A document token ends by a new serial of its job. With ``rotate_jobs`` the jobs that were touched have new
-        serials, too: whoever had the token may have been given their document tokens.
+        A document token ends by a new serial of its job, that of a lease with the lease: the job waits again. With
+        ``rotate_jobs`` the jobs that were touched have new serials, too: whoever had the token may have been given
+        their document tokens.
         """
         trace = await self.trace(caller, leaked)
         at = self._clock.now()
@@ -131,7 +137,12 @@ class Containment:
             await self._end_admin_keys(caller, line, at)
         own = [trace.job.uuid] if trace.job is not None and trace.living else []
         touched = [one.uuid for one in trace.jobs] if rotate_jobs else []
-        rotated = [uuid for uuid in dict.fromkeys([*own, *touched]) if await self._rotate(caller, uuid, at)]
+        rotated: list[str] = []
+        if own and trace.lease is not None:  # the job's own token was not in these hands
+            rotated = own if await self._workers.seize(caller, own[0], trace.lease, ACTION) else []
+            own = []
+        others = [uuid for uuid in dict.fromkeys([*own, *touched]) if await self._rotate(caller, uuid, at)]
+        rotated = [*dict.fromkeys([*rotated, *others])]
         await self._audit.record(
             "token.contained",
             bearer=caller,
@@ -177,6 +188,7 @@ class Containment:
             addresses=_addresses([*(one.event.address for one in touches), *(one.address for one in entries)]),
             counted=len(touches),
             more=more,
+            lease=bearer.verified.serial if is_of_lease(bearer.verified, job) else None,
         )
 
     async def _touches(self, names: list[str], job: Job | None) -> tuple[list[Touch], bool]:
@@ -191,12 +203,13 @@ class Containment:
         return found, True
 
     def _lives(self, bearer: Bearer, job: Job | None) -> bool:
-        """Whether the token has not ended yet; an admin key lives as long as its record."""
+        """Whether the token has not ended yet; an admin key lives as long as its record, a worker's as its lease."""
         at, verified = self._clock.now(), bearer.verified
         if verified.kind == "admin" and first_expiry(verified.caveats) is None:  # the key itself has no window
             bearer = Bearer(replace(verified, lifetime_seconds=None), bearer.session)
+        action = "jobs.work" if is_of_lease(verified, job) else "jobs.read"
         try:
-            self._gate.standing(bearer, Access("jobs.read", at, job=None if job is None else job.uuid), job)
+            self._gate.standing(bearer, Access(action, at, job=None if job is None else job.uuid), job)
         except (InvalidToken, UnknownJob):
             return False
         return True

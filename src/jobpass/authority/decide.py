@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobpass.authority.bearer import Bearer
 from jobpass.authority.policy import ANY_JOB_ACTIONS, KIND_ACTIONS, OWN_JOB_ACTIONS, ROLE_ACTIONS
@@ -48,6 +49,8 @@ def decide(bearer: Bearer, access: Access, job: Job | None, *, admin_only: bool 
     reserves the event to admin tokens.
     """
     verified = bearer.verified
+    if access.platform is None and job is not None and job.work is not None:  # by whatever way it is asked for
+        access = replace(access, platform=job.work.platform)
     objections = [Objection("expired" if o.expired else "caveat", o.sentence) for o in check_caveats(verified, access)]
     if access.action not in KIND_ACTIONS[verified.kind]:
         objections.append(Objection("policy", f"a {verified.kind} token does not open {access.action}"))

@@ -28,7 +28,7 @@ from jobpass.errors import (
     Denied as DeniedError,
 )
 from jobpass.lifecycle.step import step
-from jobpass.records import NO_LINK, Change, Details, Event, Job, Replayed
+from jobpass.records import HELD, NO_LINK, Change, Details, Event, Job, Replayed
 from jobpass.tokens import ticket
 from jobpass.tokens.access import Access
 
@@ -82,6 +82,17 @@ class Gate:
             refusal = _refusal(decision, access)
             if not isinstance(refusal, DeniedError):
                 raise refusal
+
+    def shown(self, bearer: Bearer, jobs: list[Job], at: datetime) -> list[Job]:
+        """Those of a list's jobs that the token's own conditions let it see one by one."""
+        if not bearer.verified.caveats:
+            return jobs
+
+        def may_be(job: Job) -> bool:
+            access = Access("jobs.read", at, job=job.uuid, address=bearer.address)
+            return isinstance(decide(bearer, access, job), Allowed)
+
+        return [job for job in jobs if may_be(job)]
 
     def may_be_told(self, principal: Principal, owner: int) -> bool:
         """Whether the principal may see a job of ``owner``, where nobody asks: a webhook is told."""
@@ -138,7 +149,8 @@ class Gate:
     ) -> Judge:
         """The judge of a new serial: the one before lives ``grace_seconds`` on, and what it replaced is dead.
 
-        The row takes the root key that signs now.
+        The row takes the root key that signs now; while a worker has the job it keeps its own, by which the token of
+        the lease is known, too.
         """
         access = Access(action, at, job=job_uuid, address=bearer.address)
 
@@ -147,10 +159,11 @@ class Gate:
             if job is None:
                 raise UnknownJob(job_uuid)
             kept = grace_seconds > 0
+            leased = job.work is not None and job.state in HELD
             after = replace(
                 job,
                 serial=serial,
-                kid=self._keyring.signing_kid,
+                kid=job.kid if leased else self._keyring.signing_kid,
                 previous_serial=job.serial if kept else None,
                 previous_kid=job.kid if kept else None,
                 previous_until=at + timedelta(seconds=grace_seconds) if kept else None,

@@ -1,19 +1,21 @@
-"""Does the record hold: walk stored histories and check every link."""
+"""Does the record hold: walk stored histories and check every link, and the texts whose hashes they tell."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from jobpass.authority.audit import follows
 from jobpass.authority.chain import ChainKeys, first_break
 from jobpass.errors import UnknownJob
-from jobpass.records import NO_LINK, Event, Job
+from jobpass.records import NO_LINK, Blob, Event, Job, Work
 
 if TYPE_CHECKING:
-    from jobpass.ports import AuditStore, JobStore
+    from jobpass.ports import AuditStore, JobStore, Store
 
 PAGE = 1000
 """Events or jobs that are read at once."""
@@ -28,6 +30,13 @@ class Checked(Struct, frozen=True):
     uuid: str
     events: int
     broken_at: int | None
+
+
+class Text(Struct, frozen=True):
+    """What an event tells of a payload, or of results."""
+
+    bytes: int
+    sha256: str
 
 
 async def verify_job(store: JobStore, uuid: str, keys: ChainKeys) -> tuple[Job, int | None]:
@@ -47,20 +56,49 @@ async def verify_job(store: JobStore, uuid: str, keys: ChainKeys) -> tuple[Job, 
     return job, first_break(job, events, keys)
 
 
-async def verify_all(store: JobStore, keys: ChainKeys) -> AsyncIterator[Checked]:
-    """Check the history of every job, in order of creation."""
+async def verify_all(store: Store, keys: ChainKeys) -> AsyncIterator[Checked]:
+    """Check the history of every job, in order of creation, and the payload and results of those that have work: if one
+    of these is another one than its event tells, the history is broken at that event.
+    """
     after = None
     while True:
         page = await store.list_jobs(owner=None, state=None, pipeline_uuid=None, after=after, limit=PAGE)
         for job in page.items:
             try:
                 checked, broken_at = await verify_job(store, job.uuid, keys)
+                if broken_at is None and checked.work is not None:
+                    broken_at = await _first_wrong_text(store, checked, checked.work)
             except UnknownJob:
                 continue  # deleted since the page was read
             yield Checked(job.uuid, checked.sequence, broken_at)
         after = page.next
         if after is None:
             return
+
+
+async def _first_wrong_text(store: Store, job: Job, work: Work) -> int | None:
+    """The sequence of the event whose text is not the one that it tells; the first tells the payload, and of a job that
+    has ended the last one the results."""
+    for sequence, member, blob in ((1, "payload", work.payload), (job.sequence, "results", work.results)):
+        for event in await store.history(job.uuid, sequence - 1, 1):
+            if _told(event.data, member) != (None if blob is None else await _kept(store, blob)):
+                await _job(store, job.uuid)  # or it was deleted meanwhile
+                return sequence
+    return None
+
+
+def _told(data: bytes, member: str) -> Text | None:
+    found = msgspec.json.decode(data)
+    text = found.get(member) if isinstance(found, dict) else None
+    return None if text is None else msgspec.convert(text, Text)
+
+
+async def _kept(store: Store, blob: Blob) -> Text:
+    digest, size, place = hashlib.sha256(), 0, 0
+    while (chunk := await store.read_blob(blob.number, place)) is not None:
+        digest.update(chunk)
+        place, size = place + 1, size + len(chunk)
+    return Text(size, digest.hexdigest())
 
 
 async def verify_audit(store: AuditStore, keys: ChainKeys) -> AsyncIterator[Checked]:

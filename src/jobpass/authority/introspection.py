@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from jobpass.authority.standing import may_see
+from jobpass.authority.standing import is_of_lease, may_see
 from jobpass.errors import Denied, Error, InvalidToken
 from jobpass.tokens.access import Access
 from jobpass.tokens.caveats import Actions, Events, earliest_expiry
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
     from jobpass.authority.jobs import Jobs
+    from jobpass.authority.workers import Workers
     from jobpass.clock import Clock
     from jobpass.ports import Placement, Store
     from jobpass.records import Credential
@@ -49,6 +50,7 @@ class Introspection:
         credentials: Credentials,
         jobs: Jobs,
         admin_keys: AdminKeys,
+        workers: Workers,
         audit: Audit,
         clock: Clock,
     ) -> None:
@@ -57,6 +59,7 @@ class Introspection:
         self._credentials = credentials
         self._jobs = jobs
         self._admin_keys = admin_keys
+        self._workers = workers
         self._audit = audit
         self._clock = clock
 
@@ -75,7 +78,8 @@ class Introspection:
     async def revoke(self, caller: Bearer, text: str) -> None:
         """End the token, if there is such a one and it is the caller's to end; nothing tells whether there was.
 
-        A document token ends by a new serial of its job; a token of an admin key ends with its key.
+        A document token ends by a new serial of its job, that of a lease with the lease; a token of an admin key ends
+        with its key.
         """
         at = self._clock.now()
         self._gate.admit(caller, Access("tokens.revoke", at, address=caller.address))
@@ -85,7 +89,7 @@ class Introspection:
             return
         verified = bearer.verified
         if verified.job_uuid is not None:
-            await self._end_document(caller, verified.job_uuid)
+            await self._end_document(caller, verified, verified.job_uuid)
         elif bearer.session is not None and may_see(caller, bearer.session.principal.id):
             credential = bearer.session.credential
             if verified.kind == "admin":
@@ -98,9 +102,13 @@ class Introspection:
     def _revoked(self, caller: Bearer, credential: Credential) -> Placement:
         return self._audit.placement("token.revoked", bearer=caller, subject=credential.id, kind=credential.kind)
 
-    async def _end_document(self, caller: Bearer, job_uuid: str) -> None:
+    async def _end_document(self, caller: Bearer, verified: Verified, job_uuid: str) -> None:
+        job = await self._store.find_job(job_uuid)
         try:
-            await self._jobs.rotate(caller, job_uuid, 0)
+            if verified.serial is not None and is_of_lease(verified, job):
+                await self._workers.seize(caller, job_uuid, verified.serial, "jobs.rotate")
+            else:
+                await self._jobs.rotate(caller, job_uuid, 0)
         except (Denied, InvalidToken):
             raise
         except Error:  # unknown or hidden: RFC 7009 §2.2 answers as if it had been ended
@@ -112,7 +120,8 @@ class Introspection:
             job = await self._store.find_job(verified.job_uuid)
             if job is None or not may_see(caller, job.owner):
                 return None
-            self._gate.standing(bearer, Access("jobs.read", at, job=job.uuid), job)
+            action = "jobs.work" if is_of_lease(verified, job) else "jobs.read"
+            self._gate.standing(bearer, Access(action, at, job=job.uuid), job)
             return _described(bearer, f"job:{job.uuid}", None, None, job.uuid)
         session = bearer.session
         if session is None or not may_see(caller, session.principal.id):

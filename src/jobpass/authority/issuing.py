@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from jobpass import ids
-from jobpass.records import Credential, Principal
+from jobpass.records import Credential, Principal, Terms
 from jobpass.tokens.mint import mint_credential
 
 if TYPE_CHECKING:
@@ -48,18 +48,35 @@ class Issuing:
         caveats: Iterable[Caveat] = (),
         *,
         numbered: bool = False,
+        password_hash: str | None = None,
         note: Note[Credential],
-        **more: Any,
+        priority: int = 0,
+        parent: str | None = None,
+        issuer: str | None = None,
+        terms: Terms = Terms(),  # noqa: B008 - a frozen value
     ) -> Issued:
-        """A token of ``owner``, under ``caveats``; ``note`` is what the audit is told of its record, and ``more`` are
-        other members of that.
+        """A token of ``owner``, under ``caveats``; ``note`` is what the audit is told of its record.
 
         ``AlreadyExists`` for a label that is taken, unless it may be ``numbered``; ``InvalidInput`` for caveats that
-        one token cannot hold.
+        one token cannot hold; ``RevokedToken`` as ``ports.AccountStore.add_credential``, which is given
+        ``password_hash``.
         """
         kid = self._keyring.signing_kid
         credential_id = ids.credential_id(self._randomness(16))
         # The text first: what cannot be one is not recorded.
         token = mint_credential(self._keyring, kind, credential_id, caveats, kid)
-        credential = Credential(credential_id, kind, owner.id, label, at, expires_at, kid=kid, **more)
-        return Issued(token, await self._store.add_credential(credential, numbered=numbered, note=note), owner)
+        credential = Credential(
+            credential_id,
+            kind,
+            owner.id,
+            label,
+            at,
+            expires_at,
+            kid=kid,
+            priority=priority,
+            parent=parent,
+            issuer=issuer,
+            terms=terms,
+        )
+        made = await self._store.add_credential(credential, numbered=numbered, password_hash=password_hash, note=note)
+        return Issued(token, made, owner)

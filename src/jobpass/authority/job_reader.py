@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from jobpass.authority import details as sound
 from jobpass.authority.history import verify_job
+from jobpass.authority.standing import is_operators_login, principal_of
 from jobpass.errors import UnknownJob
 from jobpass.records import Details, Event, Job, Linked, Page, Relation
 from jobpass.tokens.access import Access
@@ -59,7 +60,8 @@ class JobReader:
         after: str | None,
         limit: int,
     ) -> Page[Job]:
-        """The jobs that the bearer may see: all for an operator or an admin token, one for a document token.
+        """The jobs that the bearer may see: all for an operator's login or an admin token, one for a document token. A
+        page has fewer where the token is limited to other platforms than theirs.
 
         ``links`` are conditions, each on one relation: a uuid, or an identifier, which is any other text and stands
         for its typed uuids of every type.
@@ -73,12 +75,12 @@ class JobReader:
             fits = state in (None, job.state) and pipeline_uuid in (None, job.pipeline_uuid) and after is None
             return Page([job] if fits and await self._meets(job, linked) else [], None)
         owner = None
-        session = bearer.session
-        if bearer.verified.kind != "admin" and session is not None and session.principal.role != "operator":
-            owner = session.principal.id
-        return await self._store.list_jobs(
+        if bearer.verified.kind != "admin" and not is_operators_login(bearer):
+            owner = principal_of(bearer).id
+        page = await self._store.list_jobs(
             owner=owner, state=state, pipeline_uuid=pipeline_uuid, linked=linked, after=after, limit=limit
         )
+        return Page(self._gate.shown(bearer, page.items, at), page.next)
 
     async def history(self, bearer: Bearer, uuid: str, after: int, limit: int) -> Events:
         """The events of a job above sequence ``after``, at most ``limit``."""

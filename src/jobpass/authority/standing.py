@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from jobpass.errors import RevokedToken
+from jobpass.errors import Denied, RevokedToken
+from jobpass.records import HELD
 from jobpass.tokens.access import Access
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from jobpass.authority.gate import Gate
     from jobpass.clock import Clock
     from jobpass.ports import AccountStore
-    from jobpass.records import Principal, Session
+    from jobpass.records import Job, Principal, Session
+    from jobpass.tokens.token import Verified
 
 
 def session_of(bearer: Bearer) -> Session:
@@ -40,6 +42,20 @@ def may_see(bearer: Bearer, owner: int) -> bool:
     """Whether what is ``owner``'s is the business of the token's owner: operators see everybody's."""
     principal = principal_of(bearer)
     return principal.role == "operator" or principal.id == owner
+
+
+def expect_whole(bearer: Bearer, what: str) -> None:
+    """Refuse a narrowed token, saying ``what`` it does not do: what that leaves behind would be narrowed by nothing,
+    and would outlive it."""
+    if bearer.verified.caveats:
+        raise Denied(reasons=[f"a narrowed token {what}"])
+
+
+def is_of_lease(verified: Verified, job: Job | None) -> bool:
+    """Whether a document token is that of a worker which has the job now."""
+    if job is None or job.work is None or job.state not in HELD:
+        return False
+    return (verified.serial, verified.kid) == (job.work.lease, job.kid)
 
 
 def admitting(gate: Gate, clock: Clock) -> Callable[[Bearer, str], datetime]:

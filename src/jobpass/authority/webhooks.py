@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import admitting, may_see, principal_of
+from jobpass.authority.standing import admitting, expect_whole, may_see, principal_of
 from jobpass.authority.webhook_secrets import Secrets
 from jobpass.errors import Conflict, Denied, InvalidInput, TooMany, UnknownJob, UnknownWebhook
 from jobpass.records import Delivery, Page, Principal, Webhook
@@ -217,7 +217,7 @@ class Webhooks:
         job = await self._store.find_job(uuid)
         at = self._clock.now()
         self._gate.admit(bearer, Access("webhooks.manage", at, job=uuid, address=bearer.address), job)
-        _expect_whole(bearer)
+        expect_whole(bearer, "changes no webhook")
         if job is None:
             raise UnknownJob(uuid)
         return at
@@ -236,7 +236,7 @@ class Webhooks:
     def _admit_owner(self, bearer: Bearer) -> datetime:
         """Return if the bearer may do what only owners do, and what outlives the token."""
         at = self._admit(bearer, "webhooks.manage")
-        _expect_whole(bearer)
+        expect_whole(bearer, "changes no webhook")
         return at
 
     async def _find(self, bearer: Bearer, webhook_id: str) -> Webhook:
@@ -283,9 +283,3 @@ def origin(url: str) -> str:
 
 def _shown(webhook: Webhook, principal: Principal) -> Webhook:
     return webhook if webhook.owner == principal.id else replace(webhook, url=f"{origin(webhook.url)}/…")
-
-
-def _expect_whole(bearer: Bearer) -> None:
-    """Refuse a narrowed token: what it leaves behind would be narrowed by nothing, and would outlive it."""
-    if bearer.verified.caveats:
-        raise Denied(reasons=["a narrowed token changes no webhook"])

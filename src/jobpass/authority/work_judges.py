@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,8 @@ GIVEN_BACK: Final = "given_back"
 """The failure of a job whose last worker that may lose it gave it back."""
 TIME_LIMIT: Final = "time_limit"
 """The failure of a job that took longer than it may; a worker says so by the same word."""
+SEIZED: Final = "contained"
+"""Why a worker has a job no more whose token leaked."""
 OWNER_DISABLED: Final = "owner_disabled"
 """Why a job was canceled that nobody asked to cancel."""
 TOO_LATE: Final = "Can not cancel job"
@@ -229,6 +231,32 @@ class WorkJudges:
                 sets = {"failure_code": WORKER_LOST, "status_message": message, "ended_at": at}
             change = self._gate.advance(job, SERVER, _submission(event_uuid, name, data, at))
             return _with(change, **GONE, **sets)
+
+        return judge
+
+    def seizure(
+        self,
+        bearer: Bearer,
+        uuid: str,
+        event_uuid: str,
+        at: datetime,
+        serial: int,
+        action: Literal["jobs.rotate", "tokens.contain"],
+    ) -> Judge:
+        """The judge of a lease that is taken away because its token is in the wrong hands: the job waits again, or is
+        canceled if it was to be. Nothing changes if it is another lease's by now, or has ended."""
+        access = Access(action, at, job=uuid, address=bearer.address)
+
+        def judge(job: Job | None, _prior: Event | None) -> Change:
+            allowed = self._gate.admit(bearer, access, job)
+            job, work = _standing(job)
+            if job.state not in HELD or work.lease != serial:
+                return Change(job, job, None)
+            data = {"reason": SEIZED, "worker": work.worker, "attempt": work.attempts}
+            to_stop = job.state == "cancel_requested"
+            event = _submission(event_uuid, "canceled" if to_stop else "requeue", data, at)
+            sets = {"ended_at": at} if to_stop else dict(REQUEUED)
+            return _with(self._gate.advance(job, allowed, event), **GONE, **sets)
 
         return judge
 

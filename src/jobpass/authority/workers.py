@@ -212,6 +212,18 @@ class Workers:
         self._publish_waiting(job)
         return job
 
+    async def seize(
+        self, bearer: Bearer, uuid: str, serial: int, action: Literal["jobs.rotate", "tokens.contain"]
+    ) -> bool:
+        """Take a lease away whose token leaked, for who may do ``action`` with the job; False if it has ended."""
+        judge = self._judges.seizure(bearer, uuid, self._event_uuid(), self._clock.now(), serial, action)
+        outcome = await self._store.apply(uuid, judge)
+        if not isinstance(outcome, Change) or outcome.event is None or outcome.after is None:
+            return False
+        self._signals.publish(f"job:{uuid}")
+        self._publish_waiting(outcome.after)
+        return True
+
     async def tend(self) -> None:
         """A chore: take jobs back whose leases ended, and end those that took too long."""
         if not self._time.may_end():

@@ -136,14 +136,26 @@ class Asking:
         **params: str | int | Sequence[int] | None,
     ) -> Operation[bytes]:
         """The same, with the answer as it came."""
-        sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+        sent = Headers({"accept": "application/json", "accept-encoding": "identity", **(headers or {})})
         if body is not None:
             sent["content-type"] = content_type
-        if bearer and (token := self.token) is not None:
-            sent["authorization"] = f"Bearer {token}"
+        if bearer:
+            self._authorise(sent)
         query = {name: _parameter(name, value) for name, value in params.items() if value is not None}
         request = Request(method, path, sent, body, query, again, timeout_seconds or self._timeout_seconds)
         return (yield from exchange(request, self._retries))
+
+    def _authorise(self, sent: Headers) -> None:
+        token = self.token
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+
+
+class Headers(dict[str, str]):
+    """What is sent beside a body. Shows no values: whoever reports a crash with its local variables has these too."""
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self)})"
 
 
 def items(values: Iterable[T]) -> Generator[Item[T], Reply | None, None]:

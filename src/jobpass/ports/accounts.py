@@ -55,9 +55,18 @@ class AccountStore(Protocol):
         ...
 
     async def add_credential(
-        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+        self,
+        credential: Credential,
+        *,
+        numbered: bool = False,
+        password_hash: str | None = None,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """Record a credential durably; returns it with its ``number``.
+
+        What it follows from must stand as it is written: ``RevokedToken`` if its owner is disabled, if a recorded
+        credential that it was asked for with has ended by decision (``issuer`` and ``parent``), or if the owner's
+        password is not the one of ``password_hash`` any more, where that is given.
 
         The label of a ``job`` or ``apikey`` credential is its owner's only one of that kind, deleted ones aside: where
         it is taken, ``AlreadyExists``, or with ``numbered`` another one that ends in ``-2``, ``-3`` and so on.

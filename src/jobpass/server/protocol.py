@@ -29,6 +29,7 @@ class Protocol(HttpToolsProtocol):
         self._last_bytes = 0  # how many came last
         self._first_bytes = 0  # how many came together with the first of this head, others before it included
         self._bound_bytes = 0  # the head has no more than these so far
+        self._quiet_bytes = 0  # how many came since the last of a body, or since a head was whole
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -42,15 +43,24 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: a head that grows or drags on is not waited for."""
-        self._last_bytes = len(data)
-        self._bound_bytes += len(data)
+        """Bytes came: a head that grows or drags on is not waited for, nor is one that does not follow an answer."""
+        size = len(data)
+        self._last_bytes = size
+        self._bound_bytes += size
+        self._quiet_bytes += size
         super().data_received(data)
-        if not self._in_head:
+        if self._in_head:
+            if self._bound_bytes - self._first_bytes > HEAD_BYTES:
+                self.send_400_response("")
+                return
+        elif self._quiet_bytes > HEAD_BYTES:  # behind a body, or between its chunks; an answer may be under way
+            self._end_timer()
+            self._close()
             return
-        if self._bound_bytes - self._first_bytes > HEAD_BYTES:
-            self.send_400_response("")
-        elif self._head_timer is None:
+        elif not self.cycle.response_complete:
+            return
+        # These bytes have ended the time of an idle connection, whatever they are: the rest of a body, an empty line.
+        if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close)
 
     def on_message_begin(self) -> None:
@@ -69,7 +79,23 @@ class Protocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
                 raise ValueError("the head is too long")
+        upgrade = self.parser.should_upgrade()
+        if upgrade:
+            self._refuse_body()
         super().on_headers_complete()
+        self._quiet_bytes = 0
+        if upgrade:  # nobody answers in another protocol; what follows in this one, the parser may pass over
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body."""
+        self._quiet_bytes = 0
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """From here on fields are trailers, which are no part of the head that was read (RFC 9110 §6.5.1): no handler
+        sees them."""
+        self.headers = []
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence is not shown
         """Answer what is not HTTP, and close."""
@@ -80,6 +106,18 @@ class Protocol(HttpToolsProtocol):
             b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_ANSWER), _ANSWER)
         )
         self.transport.close()
+
+    def _refuse_body(self) -> None:
+        """Raise if a body is told of by a head that asks for another protocol, or for a tunnel.
+
+        The parser would take it for the next request, which whoever is before this server has not seen.
+        """
+        told = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        )
+        if told or self.parser.get_method() == b"CONNECT":
+            raise ValueError("nothing can come behind a head that asks for another protocol")
 
     def _close(self) -> None:
         self._head_timer = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from jobpass.errors import (
     AlreadyExists,
     Conflict,
     JobExists,
+    RevokedToken,
     StoreUnavailable,
     UnknownCredential,
     UnknownJob,
@@ -162,6 +163,16 @@ def ended(credential: Credential, at: datetime, by: EndedBy, *, itself: bool) ->
     if credential.revoked_at is not None and wanted not in FINAL:
         return credential
     return replace(credential, revoked_at=credential.revoked_at or at, ended_by=wanted)
+
+
+def check_roots(
+    owner: Principal, recorded: Iterable[Credential | None], expected: str | None, password_hash: str | None
+) -> None:
+    """``RevokedToken`` unless the owner is active, nothing of what is recorded has ended by decision, and the password
+    is the ``expected`` one, if one is."""
+    ended = any(one is not None and one.revoked_at is not None for one in recorded)
+    if ended or not owner.active or (expected is not None and expected != password_hash):
+        raise RevokedToken("What the token was asked for with has ended.")
 
 
 def lives(credential: Credential, at: datetime | None) -> bool:

@@ -40,7 +40,7 @@ BREATH_SECONDS: Final = 0.02
 """Between two looks at what a job tells, however much it tells."""
 _CHUNK: Final = 256 * 1024
 _AT_ONCE_BYTES: Final = 256 * 1024
-"""A larger result is looked at in a thread."""
+"""A larger result, or part of one, is looked at in a thread: other jobs' leases have to be renewed meanwhile."""
 
 
 class LocalExecutor:
@@ -179,17 +179,18 @@ class LocalRunning:
                 said = frames.from_job.decode(found[0])
                 if not isinstance(said, frames.Told):
                     return await self._last_word(said, found[1])
-                latest = self._progress(said, found[1])
+                latest = await self._progress(said, found[1])
             if latest is not None:
                 self._report(latest)
                 await asyncio.sleep(BREATH_SECONDS)
         return None
 
-    def _progress(self, told: frames.Told, body: bytes) -> Progress:
+    async def _progress(self, told: frames.Told, body: bytes) -> Progress:
         if not told.partial:
             return Progress(told.fraction, told.message)
+        check = check_perceval if self._perceval else check_json
         try:
-            self._partial = (check_perceval if self._perceval else check_json)(body)
+            self._partial = check(body) if len(body) < _AT_ONCE_BYTES else await asyncio.to_thread(check, body)
         except ValueError as problem:
             raise frames.BadFrame(f"what it has so far is refused: {problem}") from None
         return Progress(told.fraction, told.message, self._partial)

@@ -27,6 +27,11 @@ _HEAD_CHARACTERS: Final = 64
 """Of a text, also of a compressed one, so much is looked at: the name of the class stands there."""
 
 
+MAX_CONTAINERS: Final = 2_000_000
+"""Brackets in a result, wherever they stand. Each array of a longer text is an object of the worker's: those of 64 MiB
+take gigabytes, and half a minute, in which no lease of another job is renewed."""
+
+
 def check_json(body: bytes) -> str:
     """The text, if it is one JSON value. Raises ``ValueError`` with what is wrong."""
     try:
@@ -40,6 +45,8 @@ def check_json(body: bytes) -> str:
 
 def check_perceval(body: bytes) -> str:
     """The text, if it is an object that the client reads without doing more. Raises ``ValueError``."""
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        raise ValueError(f"it has more than {MAX_CONTAINERS} arrays and objects")
     text = check_json(body)
     try:
         read = msgspec.json.decode(body)

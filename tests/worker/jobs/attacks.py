@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -62,7 +63,7 @@ def huge_result(payload: Any, report: Report) -> Any:
 
 def huge_progress(payload: Any, report: Report) -> Any:
     while True:
-        report(0.5, "x" * 2000, "y" * 100_000)
+        report(0.5, "x" * 2000, "y" * 400_000)  # of which the worker looks at each in a thread
 
 
 def deep_result(payload: Any, report: Report) -> Any:
@@ -162,6 +163,24 @@ def call(payload: Any, report: Report) -> Any:
             os._exit(ctypes.get_errno() if result < 0 else 0)
         results[name] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return results
+
+
+def take_kernel_memory(payload: Any, report: Report) -> Any:
+    """Ask for memory of the kernel that no limit of a process counts; what is given."""
+    ways: dict[str, tuple[int, ...]] = {
+        "semget": (0, 32_000, 0o600),
+        "msgget": (0, 0o600),
+        "shmget": (0, 1 << 20, 0o600),
+    }
+    return [name for name, arguments in ways.items() if getattr(libc, name)(*arguments) >= 0]
+
+
+def lease_file(payload: Any, report: Report) -> Any:
+    """A lease on a file makes everybody else wait who opens it, outside too if it is the worker's user's."""
+    path = Path("/tmp/leased")
+    path.write_text("mine")
+    with path.open("rb") as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
 
 
 def trace_parent(payload: Any, report: Report) -> Any:

@@ -14,6 +14,7 @@ from jobpass.stores.listing import read_cursor
 from jobpass.stores.memory.part import Part, page
 from jobpass.stores.rules import (
     check_replacement,
+    check_roots,
     ended,
     id_taken,
     unknown_credential,
@@ -24,11 +25,18 @@ class Credentials(Part):
     """The credentials of ``ports.AccountStore``."""
 
     async def add_credential(
-        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+        self,
+        credential: Credential,
+        *,
+        numbered: bool = False,
+        password_hash: str | None = None,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
         self._check_open()
-        self._principal(credential.owner)
+        owner = self._principal(credential.owner)
+        roots = [self._credentials.get(one or "") for one in (credential.issuer, credential.parent)]
+        check_roots(owner, roots, password_hash, self._logins[owner.id].password_hash)
         if credential.id in self._credentials:
             raise id_taken("A credential")
         labelled = self._labelled(credential, renumber=numbered)

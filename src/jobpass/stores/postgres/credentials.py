@@ -31,7 +31,7 @@ from jobpass.stores.rows.credentials import (
     touch_from,
     with_line,
 )
-from jobpass.stores.rules import check_replacement, ended, id_taken, unknown_credential
+from jobpass.stores.rules import check_replacement, check_roots, ended, id_taken, unknown_credential
 
 _OF_JOB: Final = {"job": " AND job.uuid = :job"}
 # A place among all events: when it was, the number of the job's row, and the sequence.
@@ -46,12 +46,17 @@ class Credentials(Part):
         self._last_numbers = LastNumbers()
 
     async def add_credential(
-        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+        self,
+        credential: Credential,
+        *,
+        numbered: bool = False,
+        password_hash: str | None = None,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
 
         async def add(connection: Any) -> Credential:
-            await standing_principal(connection, credential.owner)
+            await _check_roots(connection, credential, password_hash)
             if await one(connection, "has_credential", credential.id) is not None:
                 raise id_taken("A credential")
             labelled = credential
@@ -189,6 +194,15 @@ def _read_place(after: str, newest_job: int) -> tuple[int, int, int]:
     if found is None or int(found[2]) > newest_job:
         raise no_cursor()
     return int(found[1]), int(found[2]), int(found[3])
+
+
+async def _check_roots(connection: Any, credential: Credential, password_hash: str | None) -> None:
+    """Return if what the credential follows from stands."""
+    owner = await standing_principal(connection, credential.owner)
+    login = None if password_hash is None else await one(connection, "find_login", owner.email)
+    roots = {credential.issuer, credential.parent} - {None}
+    recorded = [await _recorded(connection, str(root)) for root in roots]
+    check_roots(owner, recorded, password_hash, None if login is None else login[-1])
 
 
 async def _recorded(connection: Any, credential_id: str) -> Credential | None:

@@ -16,6 +16,9 @@ LANES: Final = 2
 STATEMENT_SECONDS: Final = 30.0
 """How long a statement may take, unless the URL has ``statement_seconds``."""
 
+PRIMARY: Final = ("read-write", "primary")
+"""Of libpq's ``target_session_attrs``: a standby may lag, and know nothing of a token's end for any time."""
+
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -50,6 +53,8 @@ def read_place(url: str) -> Place:
     schema = members.pop("schema", "jobpass")
     if not _SCHEMA.fullmatch(schema):
         raise SetupError(f"The store {shown}: schema must be a plain name in lower case.")
+    if members.setdefault("target_session_attrs", PRIMARY[0]) not in PRIMARY:
+        raise SetupError(f"The store {shown}: target_session_attrs must be {' or '.join(PRIMARY)}.")
     pool = _number(members, "pool_size", POOL_SIZE, 1, 1000, shown)
     lanes = _number(members, "lanes", LANES, 1, 16, shown)
     seconds = _number(members, "statement_seconds", STATEMENT_SECONDS, 1, 3600, shown)

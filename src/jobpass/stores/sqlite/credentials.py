@@ -24,7 +24,7 @@ from jobpass.stores.rows.credentials import (
     touch_from,
     with_line,
 )
-from jobpass.stores.rules import check_replacement, ended, id_taken, unknown_credential
+from jobpass.stores.rules import check_replacement, check_roots, ended, id_taken, unknown_credential
 from jobpass.stores.sqlite.accounts import standing_principal
 from jobpass.stores.sqlite.part import Part, array, filtered
 from jobpass.stores.sqlite.queries import QUERIES
@@ -41,12 +41,17 @@ class Credentials(Part):
         self._last_numbers = LastNumbers()
 
     async def add_credential(
-        self, credential: Credential, *, numbered: bool = False, note: Note[Credential] | None = None
+        self,
+        credential: Credential,
+        *,
+        numbered: bool = False,
+        password_hash: str | None = None,
+        note: Note[Credential] | None = None,
     ) -> Credential:
         """As ``ports.AccountStore``."""
 
         def add(cursor: apsw.Cursor) -> Credential:
-            standing_principal(cursor, credential.owner)
+            _check_roots(cursor, credential, password_hash)
             labelled = self._numbered(cursor, credential) if numbered else _labelled(cursor, credential)
             number: int | None = cursor.execute(QUERIES["add_credential"], credential_row(labelled)).get
             if number is None:
@@ -166,6 +171,15 @@ class Credentials(Part):
 
     def _line(self, credential_id: str) -> Row:
         return self._rows(QUERIES["find_line"], (credential_id,))[0]
+
+
+def _check_roots(cursor: apsw.Cursor, credential: Credential, password_hash: str | None) -> None:
+    """Return if what the credential follows from stands."""
+    owner = standing_principal(cursor, credential.owner)
+    login = None if password_hash is None else cursor.execute(QUERIES["find_login"], (owner.email,)).get
+    roots = {credential.issuer, credential.parent} - {None}
+    recorded = [_recorded(cursor, str(one)) for one in roots]
+    check_roots(owner, recorded, password_hash, None if login is None else login[-1])
 
 
 def _recorded(cursor: apsw.Cursor, credential_id: str) -> Credential | None:

@@ -43,6 +43,10 @@ REFUSED: Final[dict[str, tuple[int, int | None]]] = {  # name: (x86_64, aarch64)
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    # what all of the machine has so many of
+    "io_setup": (206, 0),
     # the machine itself
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
@@ -91,8 +95,10 @@ _CLONE: Final = (56, 220)
 _CLONE3: Final = (435, 435)
 _SOCKETPAIR: Final = (53, 199)
 _IOCTL: Final = (16, 29)
+_FCNTL: Final = (72, 25)
 _X32: Final = 0x4000_0000
 _TERMINAL_INPUT: Final = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: type into a terminal as if a person did
+_SET_LEASE: Final = 1024  # F_SETLEASE: whoever opens a file on which somebody has a lease waits, for 45 seconds
 _AF_UNIX: Final = 1
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -119,6 +125,7 @@ def outer_program() -> bytes:
     code += _with_argument(_SOCKETPAIR[column], 0, [_op(_EQUAL, _AF_UNIX, 1), _op(_RETURN, _REFUSE)])
     for request in _TERMINAL_INPUT:
         code += _with_argument(_IOCTL[column], 1, [_op(_EQUAL, request, 0, 1), _op(_RETURN, _REFUSE)])
+    code += _with_argument(_FCNTL[column], 1, [_op(_EQUAL, _SET_LEASE, 0, 1), _op(_RETURN, _REFUSE)])
     return b"".join([*code, _op(_RETURN, _ALLOW)])
 
 
