@@ -8,7 +8,7 @@ from pathlib import Path
 from jobpass.server.app import BODY_LIMIT_BYTES
 from jobpass.server.body import DRAINED_BYTES
 from jobpass.server.deadlines import READ_SECONDS
-from jobpass.server.protocol import HEAD_BYTES, HEAD_SECONDS
+from jobpass.server.protocol import HEAD_BYTES, HEAD_SECONDS, UNREAD_SECONDS
 from jobpass.server.query import LIMIT_DEFAULT, LIMIT_MAX
 from jobpass.server.routes import routes
 from jobpass.server.run import KEEP_ALIVE_SECONDS
@@ -40,6 +40,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"1 to {LIMIT_MAX:,}; {LIMIT_DEFAULT} unless told" in PAGE
     assert f"| request line and headers | {HEAD_BYTES // 1024} KiB, within {HEAD_SECONDS} seconds |" in PAGE
     assert f"| time for a body | {READ_SECONDS} seconds |" in PAGE
+    assert f"cut off after {UNREAD_SECONDS} seconds" in PAGE
     assert f"closed after {KEEP_ALIVE_SECONDS} seconds; after {HEAD_SECONDS}, if" in PAGE
     assert f"beyond {HEAD_BYTES // 1024} KiB the connection is closed" in PAGE
     assert f"| body | {BODY_LIMIT_BYTES // 2**20} MiB, a setting |" in PAGE

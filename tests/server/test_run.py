@@ -364,6 +364,30 @@ async def test_what_follows_an_answer_does_not_keep_the_connection(
         writer.close()
 
 
+@pytest.mark.parametrize(("pause", "whole"), [(0.1, True), (1.0, False)])
+async def test_an_answer_that_nobody_reads_is_not_kept(
+    site: Site, monkeypatch: pytest.MonkeyPatch, pause: float, whole: bool
+) -> None:
+    """A slow client is waited for, one that takes nothing is not."""
+    monkeypatch.setattr(protocol_module, "UNREAD_SECONDS", 0.5)
+    count = 100  # more than the system's own buffers hold
+    async with serving(site) as where:
+        with socket.socket() as client:
+            client.connect(where)
+            client.setblocking(False)
+            loop, got = asyncio.get_running_loop(), b""
+            asked = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * (count - 1)
+            await loop.sock_sendall(client, asked + b"GET /openapi.json HTTP/1.0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(20):
+                    for _ in range(2):
+                        await asyncio.sleep(pause)
+                        got += await loop.sock_recv(client, 1 << 20)
+                    while data := await loop.sock_recv(client, 1 << 20):
+                        got += data
+        assert (got.count(b"HTTP/1.1 200") == count) is whole
+
+
 @pytest.mark.parametrize("kind", [b"a%06d: b\r\n", b"y%06d"])
 async def test_trailers_without_end_are_not_kept(site: Site, kind: bytes) -> None:
     head = (

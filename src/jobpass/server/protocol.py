@@ -14,6 +14,8 @@ HEAD_BYTES: Final = 64 * 1024
 """What the request line and the headers of one request may have together."""
 HEAD_SECONDS: Final = 30
 """They have to come within so many seconds; a connection that sends nothing at all is closed after them too."""
+UNREAD_SECONDS: Final = 60
+"""A client that takes nothing of its answer for so long is cut off."""
 
 _ANSWER: Final = msgspec.json.encode(
     Problem("This is not an HTTP request that can be read.", {"code": "malformed_request"}, "-")
@@ -31,6 +33,7 @@ class Protocol(HttpToolsProtocol):
         self._bound_bytes = 0  # the head has no more than these so far
         self._quiet_bytes = 0  # how many came since the last of a body, or since a head was whole
         self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there; its first request has to come."""
@@ -40,7 +43,18 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._end_timer()
+        self._end_unread_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client is behind: what was written waits here."""
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken most of that."""
+        self._end_unread_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: a head that grows or drags on is not waited for, nor is one that does not follow an answer."""
@@ -128,3 +142,8 @@ class Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _end_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
