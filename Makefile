@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Test files that are run at a time: half of a test is waiting for processes that it started.
+JOBS   ?= 2
 STAMP  := $(VENV)/.jobpass
 # Jobpass, and beside it what provides the import paths of its seeds: `pip install .` alone never brings them.
 SOURCES := --editable . --editable compat/datacatalog --editable compat/steps
@@ -16,7 +18,7 @@ demo: $(STAMP)-demo        ## run the main job: a server, a real pipeline, refus
 	$(BIN)/jobpass demo $(if $(INPUT),--input "$(INPUT)")
 
 test: $(STAMP)-test        ## the whole suite, on the real store and real processes
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-perceval: $(CLIENTS)/.jobpass-clients  ## the real client, of three versions (1.3 GB), which the other tests leave out
 	$(CLIENTS)/bin/python -m pytest -m perceval $(ARGS)

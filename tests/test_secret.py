@@ -394,7 +394,7 @@ def test_a_key_that_was_revoked_stays_so_and_ends_no_other(data: Path) -> None:
         with pytest.raises(InvalidToken):
             admin(client).job(made.uuid)
         assert admin(client, other).job(made.uuid).uuid == made.uuid
-    assert audit(data)[len(before) :] == ["login.in_process", "refused", "logout"]
+    assert sorted(audit(data)[len(before) :]) == ["login.in_process", "logout", "refused"]
     assert [r for (r,) in rows(data, "SELECT reason FROM admin_key ORDER BY number")] == ["it leaked", None]
 
 

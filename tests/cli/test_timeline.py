@@ -144,7 +144,7 @@ def test_a_timeline_in_a_pipe_is_plain_text(here: Any, lived: str) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", lines[2])
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} +[·╺━╸]+ +create +→ CREATED  \{\"test\":.*", lines[3])
     assert "… 12 × update, 1 × resource" in said
-    assert any(line.endswith('fail       → FAILED  {"exit_code":1}') for line in lines)
+    assert any(re.search(r'fail {7}→ FAILED  \{"exit', line) for line in lines)  # cut, if it took long
     totals = lines[lines.index("") + 1 :]
     assert [line.split()[0] for line in totals] == ["CREATED", "RUNNING", "FAILED"]
     assert re.fullmatch(r"FAILED since \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, \S+ m?s ago", totals[-1])
