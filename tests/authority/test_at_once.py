@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobpass.records import AdminKey, Credential, Principal
+from jobpass.records import AdminKey, Credential, Principal, Webhook
 from jobpass.stores.memory import MemoryStore
 from jobpass.tokens.attenuate import admin_token
 from support.asgi import Answer
@@ -30,6 +30,10 @@ class Paused(MemoryStore):
     async def add_credential(self, credential: Credential, **more: Any) -> Credential:
         await self._pause()
         return await super().add_credential(credential, **more)
+
+    async def add_webhook(self, webhook: Webhook, most: int, **more: Any) -> None:
+        await self._pause()
+        await super().add_webhook(webhook, most, **more)
 
     async def change_admin_key(
         self, key_id: str, judge: Callable[[AdminKey | None], AdminKey], **more: Any
@@ -97,6 +101,18 @@ async def test_a_log_in_to_an_account_that_is_disabled_meanwhile_does_not_come_b
     assert (await ask_while(site, disable, "POST", "/api/login", json=LOGIN)).status == 401
     await done(site, "POST", f"/api/users/{ann_id}/enable", rex)
     assert await records(site, ann_id) == []
+
+
+async def test_a_webhook_that_is_made_while_its_token_is_contained_is_none(site: Site) -> None:
+    ann, rex = await site.login("ann"), await site.login("rex", "operator")
+    job = await site.job(ann)
+
+    async def end() -> None:
+        await done(site, "POST", "/api/tokens/contain", rex, json={"token": ann, "revoke": True})
+
+    wanted = {"url": "http://127.0.0.1:9/", "job_uuid": job.uuid, "events": []}
+    assert (await ask_while(site, end, "POST", "/api/webhooks", token=ann, json=wanted)).status == 401
+    assert (await site.ask("GET", "/api/webhooks", token=rex)).json()["webhooks"] == []
 
 
 @pytest.mark.parametrize("path", ["/api/tokens", "/api/apikeys"])

@@ -89,7 +89,7 @@ def test_one_action_ends_all_and_says_what_that_stopped(
         assert not opens(operator, one.token)
     assert opens(operator, leak.job.token)
     again = logged_in.json("contain", "--yes", "--rotate-jobs", *hashed, stdin=leak.parent.token)
-    assert (again["living"], again["stopped"]) == (False, {"credentials": [], "jobs": [leak.job.uuid]})
+    assert (again["living"], again["stopped"]) == (False, {"credentials": [], "jobs": [leak.job.uuid], "webhooks": []})
     assert not opens(operator, leak.job.token)
     assert "state: ended\n" in logged_in.good("contain", "--dry-run", *hashed, stdin=leak.parent.token)
 

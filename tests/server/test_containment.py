@@ -116,7 +116,7 @@ async def test_every_kind_is_told_of_and_ended(site: Site, kind: str, way: Calla
         assert found.credential.partition(":")[2] in [one["credential"] for one in stopped["credentials"]]
     assert not await found.opens()
     again = await contain(site, rex, way(found.text), revoke=True)
-    assert (again["living"], again["stopped"]) == (False, {"credentials": [], "jobs": []})
+    assert (again["living"], again["stopped"]) == (False, {"credentials": [], "jobs": [], "webhooks": []})
     assert found.text not in json.dumps((told, ended, again))
 
 
@@ -354,7 +354,13 @@ async def test_the_audit_says_what_was_contained(site: Site) -> None:
     page = (await site.ask("GET", "/api/audit?name=token.contained", token=rex)).json()
     (entry,) = page["entries"]
     assert (entry["subject"], entry["principal"]) == (made["credential"], await site.user_id(ann))
-    assert entry["data"] == {"kind": "job", "ended": [made["credential"]], "ended_in_all": 1, "rotated": [job.uuid]}
+    assert entry["data"] == {
+        "kind": "job",
+        "ended": [made["credential"]],
+        "ended_in_all": 1,
+        "rotated": [job.uuid],
+        "disabled": [],
+    }
 
 
 async def leased(site: Site, stop: bool = False) -> tuple[str, str, str, str]:
@@ -424,3 +430,29 @@ async def test_the_token_of_a_lease_is_known_and_ended_after_the_rfcs(site: Site
     assert (await site.ask("GET", f"/api/jobs/{uuid}/status", token=own)).json()["status"] == "waiting"
     gone = await site.ask("POST", "/oauth/introspect", token=ann, form={"token": token})
     assert gone.json() == {"active": False}
+
+
+async def test_webhooks_that_a_thief_made_or_changed_are_told_nothing_more(site: Site) -> None:
+    """They would go on after the token: where they lead, and who knows the secret, is the thief's to say."""
+    ann = await site.login("ann")
+    stolen, job = await site.login("ann"), await site.job(ann, of="webhooks")
+
+    async def make(token: str) -> str:
+        wanted = {"url": "http://127.0.0.1:9/", "job_uuid": job.uuid, "events": []}
+        answer = await site.ask("POST", "/api/webhooks", token=token, json=wanted)
+        assert answer.status == 200, answer.body
+        return answer.json()["id"]
+
+    own, rotated, made = await make(ann), await make(ann), await make(stolen)
+    gone = await make(stolen)
+    assert (await site.ask("POST", f"/api/webhooks/{rotated}/rotate", token=stolen)).status == 200
+    assert (await site.ask("DELETE", f"/api/webhooks/{gone}", token=ann)).status == 200
+    stopped = (await contain(site, ann, {"token": stolen}, revoke=True))["stopped"]
+    assert sorted(stopped["webhooks"]) == sorted([made, rotated])
+    shown = (await site.ask("GET", "/api/webhooks", token=ann)).json()["webhooks"]
+    assert {one["id"]: one["reason"] for one in shown} == {own: None} | dict.fromkeys(
+        [rotated, made], "it was made, or changed, with a token that leaked"
+    )
+    assert (await site.ask("POST", f"/api/webhooks/{rotated}/enable", token=ann)).status == 200
+    again = (await contain(site, ann, {"token": stolen}, revoke=True))["stopped"]
+    assert again["webhooks"] == [rotated], "whoever contains it again means that, too"

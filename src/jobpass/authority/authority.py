@@ -166,7 +166,7 @@ class Authority:
             single_operator=self._single_operator,
         )
         self.containment = Containment(
-            store, gate, self.credentials, self.admin_keys, self.workers, self.audit, clock, randomness
+            store, gate, self.credentials, self.admin_keys, self.workers, self.telling, self.audit, clock, randomness
         )
         self.introspection = Introspection(
             store, gate, self.credentials, self.jobs, self.admin_keys, self.workers, self.audit, clock

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
     from jobpass.authority.credentials import Credentials
     from jobpass.authority.gate import Gate
+    from jobpass.authority.telling import Telling
     from jobpass.authority.workers import Workers
     from jobpass.clock import Clock
     from jobpass.ports import Randomness, Store
@@ -36,6 +37,9 @@ MOST_EVENTS: Final = 100_000
 """Events that are counted; ``TouchedJob`` speaks of these."""
 SHOWN_EVENTS: Final = 1000
 SHOWN_ENTRIES: Final = 1000
+LASTING: Final = ("webhook.created", "webhook.rotated", "webhook.enabled")
+"""Entries of the audit that tell of a webhook which goes on after the token has ended."""
+LEAKED: Final = "it was made, or changed, with a token that leaked"
 
 
 class TouchedJob(Struct):
@@ -74,10 +78,12 @@ class Trace(Struct, frozen=True):
 
 
 class Contained(Struct, frozen=True):
-    """What an end stopped: the credentials that lived until then, and the jobs whose document tokens did."""
+    """What an end stopped: the credentials that lived until then, the jobs whose document tokens did, and the webhooks
+    that were told of events until then."""
 
     ended: tuple[Credential, ...]
     rotated: tuple[str, ...]
+    disabled: tuple[str, ...] = ()
 
 
 class Containment:
@@ -90,6 +96,7 @@ class Containment:
         credentials: Credentials,
         admin_keys: AdminKeys,
         workers: Workers,
+        telling: Telling,
         audit: Audit,
         clock: Clock,
         randomness: Randomness,
@@ -99,6 +106,7 @@ class Containment:
         self._credentials = credentials
         self._admin_keys = admin_keys
         self._workers = workers
+        self._telling = telling
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
@@ -116,9 +124,8 @@ class Containment:
         if session is None or not may_see(caller, session.principal.id):
             raise _unknown()
         lineage = await self._store.find_lineage(session.credential.id, MOST_KIN)
-        names = [f"{one.kind}:{one.id}" for one in (session.credential, *lineage.descendants)]
         bearer = Bearer(verified, session)
-        return await self._traced(names, bearer, session.principal, session, None, lineage)
+        return await self._traced(_names(session, lineage), bearer, session.principal, session, None, lineage)
 
     async def contain(self, caller: Bearer, leaked: Fingerprint, *, rotate_jobs: bool = False) -> Contained:
         """End the token as compromised, with everything that was asked for with it, at once and for good.
@@ -130,11 +137,13 @@ class Containment:
         trace = await self.trace(caller, leaked)
         at = self._clock.now()
         ended: list[Credential] = []
+        disabled: list[str] = []
         if trace.session is not None:
             # First what goes at once; then the records that say so of admin keys.
             line = await self._store.end_credential(trace.session.credential.id, at, "compromised", issued=True)
             ended = [one for one in line if one.expires_at is None or one.expires_at > at]
             await self._end_admin_keys(caller, line, at)
+            disabled = await self._disable_webhooks(_names(trace.session, trace.lineage))
         own = [trace.job.uuid] if trace.job is not None and trace.living else []
         touched = [one.uuid for one in trace.jobs] if rotate_jobs else []
         rotated: list[str] = []
@@ -151,8 +160,9 @@ class Containment:
             ended=[one.id for one in ended][:PAGE],
             ended_in_all=len(ended),
             rotated=rotated[:PAGE],
+            disabled=disabled[:PAGE],
         )
-        return Contained(tuple(ended), tuple(rotated))
+        return Contained(tuple(ended), tuple(rotated), tuple(disabled))
 
     async def _trace_document(self, caller: Bearer, verified: Verified, uuid: str) -> Trace:
         bearer = Bearer(verified)
@@ -220,6 +230,17 @@ class Containment:
                 with suppress(Conflict, UnknownCredential):  # revoked already, or never requested by anybody
                     await self._admin_keys.end(caller, one.id, "It was contained as leaked.", at)
 
+    async def _disable_webhooks(self, names: list[str]) -> list[str]:
+        """Tell nothing more to webhooks that were made with these credentials, whose URL may be the thief's, or that
+        had a new secret or were enabled with them; the owner may enable them again."""
+        found: dict[str, None] = {}
+        for name in LASTING:
+            after: str | None = None
+            while (page := await self._store.list_audit(name=name, credentials=names, after=after, limit=PAGE)).items:
+                found |= {one.subject: None for one in page.items if one.subject is not None}
+                after = page.next
+        return [webhook for webhook in found if await self._telling.disable(webhook, LEAKED)]
+
     async def _rotate(self, caller: Bearer, uuid: str, at: datetime) -> bool:
         """A new serial for the job; False if it is gone, or is nobody's whom the caller may contain."""
         serial = ids.serial(self._randomness(8))
@@ -228,6 +249,11 @@ class Containment:
         except UnknownJob:
             return False
         return True
+
+
+def _names(session: Session, lineage: Lineage) -> list[str]:
+    """What records call a credential, and what came of it."""
+    return [f"{one.kind}:{one.id}" for one in (session.credential, *lineage.descendants)]
 
 
 def _jobs_of(touches: list[Touch]) -> list[TouchedJob]:

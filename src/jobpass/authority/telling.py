@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -48,8 +47,8 @@ class Telling:
             return False
         return self._gate.may_be_told(owner, news.owner)
 
-    async def disable(self, webhook_id: str, reason: str) -> None:
-        """Tell the webhook nothing more; what waits for it is dead. Nothing happens if it is gone, or disabled."""
+    async def disable(self, webhook_id: str, reason: str) -> bool:
+        """Tell the webhook nothing more; what waits for it is dead. False, and nothing, if it is gone, or disabled."""
         at = self._clock.now()
         ended = False
 
@@ -65,8 +64,11 @@ class Telling:
                 return None
             return self._audit.placement("webhook.disabled", principal=webhook.owner, subject=webhook_id, reason=reason)
 
-        with suppress(UnknownWebhook):  # deleted meanwhile
+        try:
             await self._store.change_webhook(webhook_id, judge, at, note=note)
+        except UnknownWebhook:  # deleted meanwhile
+            return False
+        return ended
 
     async def disable_unfit(self) -> None:
         """A chore: disable what has lost its owner or its root key."""

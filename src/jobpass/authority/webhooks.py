@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobpass import ids
-from jobpass.authority.standing import admitting, expect_whole, may_see, principal_of
+from jobpass.authority.standing import admitting, expect_whole, may_see, principal_of, session_of
 from jobpass.authority.webhook_secrets import Secrets
-from jobpass.errors import Conflict, Denied, InvalidInput, TooMany, UnknownJob, UnknownWebhook
+from jobpass.errors import Conflict, Denied, InvalidInput, RevokedToken, TooMany, UnknownJob, UnknownWebhook
 from jobpass.records import Delivery, Page, Principal, Webhook
 from jobpass.tokens.access import Access
 
@@ -112,6 +112,10 @@ class Webhooks:
             )
 
         await self._store.add_webhook(webhook, MOST, note=note)
+        standing = await self._store.find_credential(session_of(bearer).credential.number)
+        if standing is None or standing.credential.revoked_at is not None:  # contained meanwhile, which missed this
+            await self._remove(bearer, webhook)
+            raise RevokedToken("The token has ended.")
         return Made(webhook, self._secrets.text(webhook))
 
     async def list(self, bearer: Bearer, *, after: str | None, limit: int) -> Page[Webhook]:
@@ -132,14 +136,7 @@ class Webhooks:
     async def delete(self, bearer: Bearer, webhook_id: str) -> None:
         """End a webhook and all that waits for it. By its owner or an operator."""
         self._admit(bearer, "webhooks.manage")
-        webhook = await self._find(bearer, webhook_id)
-
-        def note(deleted: bool) -> Placement | None:
-            if not deleted:  # by another, meanwhile
-                return None
-            return self._audit.placement("webhook.deleted", bearer=bearer, subject=webhook_id, owner=webhook.owner)
-
-        await self._store.delete_webhook(webhook_id, note=note)
+        await self._remove(bearer, await self._find(bearer, webhook_id))
 
     async def rotate(self, bearer: Bearer, webhook_id: str, grace_seconds: int) -> Made:
         """A new secret, of the root key that signs now; the one before signs too for ``grace_seconds``."""
@@ -227,6 +224,14 @@ class Webhooks:
         for name in events:
             if name not in known:
                 raise InvalidInput.at("json.events", f"{name[:64]!r} is no event of a lifecycle that is known here")
+
+    async def _remove(self, bearer: Bearer, webhook: Webhook) -> None:
+        def note(deleted: bool) -> Placement | None:
+            if not deleted:  # by another, meanwhile
+                return None
+            return self._audit.placement("webhook.deleted", bearer=bearer, subject=webhook.id, owner=webhook.owner)
+
+        await self._store.delete_webhook(webhook.id, note=note)
 
     async def _check_url(self, url: str) -> None:
         if self._destinations is None:

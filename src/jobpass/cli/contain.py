@@ -119,6 +119,8 @@ def _stopped(stopped: Stopped) -> None:
         output.line(f"  {output.printable(_kin(one))}")
     for uuid in stopped.jobs:
         output.line(f"  job {output.printable(uuid)}")
+    for webhook in stopped.webhooks:
+        output.line(f"  webhook {output.printable(webhook)}, disabled")
 
 
 def _kin(one: Kin) -> str:

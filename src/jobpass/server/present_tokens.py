@@ -176,7 +176,7 @@ def trace(found: Trace, at: datetime, contained: Contained | None) -> ContainAns
 def _stopped(contained: Contained | None, at: datetime) -> Stopped | UnsetType:
     if contained is None:
         return UNSET
-    return Stopped([kin(one, at) for one in contained.ended], list(contained.rotated))
+    return Stopped([kin(one, at) for one in contained.ended], list(contained.rotated), list(contained.disabled))
 
 
 def _touched(job_uuid: str, event: Event) -> TouchedEvent:

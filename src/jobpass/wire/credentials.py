@@ -267,10 +267,11 @@ class AuditTouch(Struct, frozen=True):
 
 
 class Stopped(Struct, frozen=True):
-    """What the end stopped: credentials that lived until then, and jobs whose document tokens did."""
+    """What the end stopped: credentials that lived until then, jobs whose document tokens did, and webhooks."""
 
     credentials: list[Kin]
     jobs: list[str]
+    webhooks: list[str] = []
 
 
 class Traced(Struct, frozen=True, kw_only=True):
