@@ -145,6 +145,24 @@ async def _approved(site: Site, zoe: str, rex: str) -> str:
     return path
 
 
+@pytest.mark.parametrize("how", ["disabled", "an author"])
+async def test_what_was_approved_for_who_somebody_was_is_not_collected(site: Site, how: str) -> None:
+    zoe, rex = await site.login("zoe", "operator"), await site.login("rex", "operator")
+    path, zoe_id = await _approved(site, zoe, rex), await site.user_id(zoe)
+    if how == "disabled":
+        await done(site, "POST", f"/api/users/{zoe_id}/disable", rex)
+        await done(site, "POST", f"/api/users/{zoe_id}/enable", rex)
+    else:
+        await done(site, "PUT", f"/api/users/{zoe_id}", rex, json={"is_admin": False})
+        await done(site, "PUT", f"/api/users/{zoe_id}", rex, json={"is_admin": True})
+    again = await site.login("zoe")
+    assert (await site.ask("POST", f"{path}/collect", token=again)).status == 409
+    shown = (await site.ask("GET", path, token=again)).json()
+    assert (shown["state"], shown["reason"]) == ("revoked", "Its requester was disabled, or is an operator no more.")
+    entries = (await site.ask("GET", "/api/audit?name=admin_key.revoked", token=rex)).json()["entries"]
+    assert [one["subject"] for one in entries] == [path.rpartition("/")[2]]
+
+
 async def test_a_key_that_is_collected_while_it_is_revoked_opens_nothing(site: Site) -> None:
     zoe, rex = await site.login("zoe"), await site.login("rex", "operator")
     path = await _approved(site, zoe, rex)

@@ -30,6 +30,8 @@ Ended = list[Credential]  # named here: in ``Accounts``, ``list`` is a method
 
 Abandon = Callable[[int], Awaitable[int]]
 """Cancels the compute jobs of a principal that wait; how many were."""
+Withdraw = Callable[["Bearer", int, datetime], Awaitable[None]]
+"""Ends what a principal has asked for of admin keys and not collected."""
 
 LOGIN_SECONDS = 12 * 3600
 """How long a login token lives: a working day, after NIST SP 800-63B-4 §2.1.3 (at most 30 days, as AAL1)."""
@@ -69,9 +71,11 @@ class Accounts:
         audit: Audit,
         clock: Clock,
         abandon: Abandon,
+        withdraw: Withdraw,
     ) -> None:
         self._store = store
         self._abandon = abandon
+        self._withdraw = withdraw
         self._admit = admitting(gate, clock)
         self._issuing = issuing
         self._passwords = passwords
@@ -148,9 +152,9 @@ class Accounts:
     async def update(self, bearer: Bearer, principal_id: int, changes: UserChanges) -> Principal:
         """Change an account, for an operator. Raises as ``create`` does.
 
-        Whoever is disabled, or is an operator no more, has no token any more, and gets none of them back; compute jobs
-        of somebody disabled that wait are canceled. ``Conflict`` for either on the account that asks: an installation
-        keeps somebody who can enable.
+        Whoever is disabled, or is an operator no more, has no token any more, and gets none of them back, nor an admin
+        key that was not collected; compute jobs of somebody disabled that wait are canceled. ``Conflict`` for either on
+        the account that asks: an installation keeps somebody who can enable.
         """
         at = self._admit_manager(bearer, whole=changes != UserChanges(active=False))
         address = None if changes.email is None else read_address(changes.email)
@@ -169,20 +173,21 @@ class Accounts:
 
         if principal_id == principal_of(bearer).id and (changes.active is False or changes.role == "author"):
             raise Conflict("Nobody disables the own account, or makes it less.", id=principal_id)
-        principal = (
-            await self._store.change_principal(
-                principal_id,
-                change,
-                ends=Ends(_kinds_ended, at),
-                note=lambda done: self._audit.placement(
-                    _name_of(done.before, done.after),
-                    bearer=bearer,
-                    subject=str(principal_id),
-                    tokens_ended=done.ended,
-                    changed=_changed(done.before, done.after),
-                ),
-            )
-        ).after
+        renewal = await self._store.change_principal(
+            principal_id,
+            change,
+            ends=Ends(_kinds_ended, at),
+            note=lambda done: self._audit.placement(
+                _name_of(done.before, done.after),
+                bearer=bearer,
+                subject=str(principal_id),
+                tokens_ended=done.ended,
+                changed=_changed(done.before, done.after),
+            ),
+        )
+        principal = renewal.after
+        if _kinds_ended(renewal.before, principal):
+            await self._withdraw(bearer, principal_id, at)
         if not principal.active:
             await self._cancel_waiting(principal_id, bearer)
         return principal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -36,6 +37,9 @@ MIN_LIFETIME_SECONDS: Final = 1
 MAX_LIFETIME_SECONDS: Final = 7 * 86_400
 MAX_TEXT: Final = 4000
 """Characters of a use case, of how the key is kept, of a reason."""
+
+WITHDRAWN: Final = "Its requester was disabled, or is an operator no more."
+PAGE: Final = 100
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -198,6 +202,20 @@ class AdminKeys:
         key = await self._step(bearer, key_id, judge, "admin_key.revoked")
         await self._store.end_credential(key_id, at)  # again: it may have been collected between the two
         return key
+
+    async def withdraw(self, bearer: Bearer, requester: int, at: datetime) -> None:
+        """End what somebody has asked for and not collected, who is disabled or is an operator no more: what was
+        approved was for who they were then. The bearer was admitted to do that to them."""
+        after: str | None = None
+        while True:
+            page = await self._store.list_admin_keys(requester=requester, after=after, limit=PAGE)
+            for key in page.items:
+                if key.state in ("requested", "approved"):
+                    with suppress(Conflict):  # revoked or denied meanwhile
+                        await self.end(bearer, key.id, WITHDRAWN, at)
+            after = page.next
+            if after is None:
+                return
 
     async def _step(self, bearer: Bearer, key_id: str, judge: Callable[[AdminKey], AdminKey], name: str) -> AdminKey:
         def checked(key: AdminKey | None) -> AdminKey:

@@ -113,8 +113,26 @@ class Authority:
         self.credentials = Credentials(store, Verifier(keyring), gate, clock)
         issuing = Issuing(store, keyring, randomness)
         self._join_work(gate)
+        self.admin_keys = AdminKeys(
+            store,
+            gate,
+            keyring,
+            self.audit,
+            clock,
+            randomness,
+            lifetime_seconds=self._admin_lifetime_seconds,
+            single_operator=self._single_operator,
+        )
         self.accounts = Accounts(
-            store, gate, self._passwords, self._throttle, issuing, self.audit, clock, self.compute.abandon
+            store,
+            gate,
+            self._passwords,
+            self._throttle,
+            issuing,
+            self.audit,
+            clock,
+            self.compute.abandon,
+            self.admin_keys.withdraw,
         )
         self.job_tokens = JobTokens(store, gate, self.credentials, issuing, self.audit, clock)
         self.api_keys = ApiKeys(store, gate, self.credentials, issuing, self.audit, clock)
@@ -155,16 +173,6 @@ class Authority:
             self._namespace,
         )
         self.telling = Telling(store, gate, keyring, self.audit, clock)
-        self.admin_keys = AdminKeys(
-            store,
-            gate,
-            keyring,
-            self.audit,
-            clock,
-            randomness,
-            lifetime_seconds=self._admin_lifetime_seconds,
-            single_operator=self._single_operator,
-        )
         self.containment = Containment(
             store, gate, self.credentials, self.admin_keys, self.workers, self.telling, self.audit, clock, randomness
         )
