@@ -43,7 +43,8 @@ class Wanted(Struct, frozen=True):
 
 
 class JobTokens:
-    """What can be done with job tokens. An operator's login opens those of everybody, a job token only its own line."""
+    """What can be done with job tokens. An operator's login opens those of everybody, a job token shows
+    its owner's, and changes itself and its own line only."""
 
     def __init__(
         self, store: Store, gate: Gate, credentials: Credentials, issuing: Issuing, audit: Audit, clock: Clock
