@@ -19,7 +19,8 @@ from jobpass.client.aio import AsyncClient
 from jobpass.client.exchange import ONCE
 from jobpass.errors import StoreUnavailable
 
-DISK = "48m"
+DISK = "160m"
+"""Room for a write-ahead log (64 MiB) and for the database, which grows when that is copied into it."""
 FULL_SECONDS = 0.5
 """How long it stays full."""
 

@@ -253,10 +253,10 @@ class Authority:
         await self._store.check()
 
     async def tend(self) -> None:
-        """The periodic upkeep: what was counted and noted in memory is written, then the store's own."""
+        """The periodic upkeep: the store's own, and what was counted and noted in memory is written."""
+        await self._store.tend()  # first: it makes room, without which nothing else may be written
         await self.credentials.flush()
         await self.audit.flush()
-        await self._store.tend()
         async with self._store.chore("tend") as mine:  # of several nodes one is enough
             if mine:
                 await self.legacy_tokens.tend()
