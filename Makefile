@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Test files that are run at a time: half of a test is waiting for processes that it started.
+# Test files that are run at a time: half of a test is waiting for processes that it started. JOBS=0 runs all in one process,
+# as a debugger needs (make test JOBS=0 ARGS="--pdb tests/tokens").
 JOBS   ?= 2
 STAMP  := $(VENV)/.jobpass
 # Jobpass, and beside it what provides the import paths of its seeds: `pip install .` alone never brings them.
