@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from jobpass.authority.issuing import Issued, Issuing
 from jobpass.authority.passwords import UNUSABLE
+from jobpass.authority.profiles import check_profile, read_address
 from jobpass.authority.standing import admitting, anew, expect_whole, principal_of, session_of
-from jobpass.errors import AlreadyExists, Conflict, InvalidInput, LoginFailed, RevokedToken, UnknownPrincipal
+from jobpass.errors import AlreadyExists, Conflict, LoginFailed, RevokedToken, UnknownPrincipal
 from jobpass.ports import Ends
 from jobpass.records import Credential, Login, Page, Principal, Profile, Renewal, Role, Session
-from jobpass.tokens.token import scrub
 
 if TYPE_CHECKING:
     from jobpass.authority.audit import Audit
@@ -42,11 +42,6 @@ LOOK_EVERY = timedelta(seconds=10)
 LOOKED_AT = 100
 """People whose jobs are canceled in one such look."""
 WRONG = "Unknown address or wrong password."
-MAX_NAME_LENGTH = 100
-MAX_PRIORITY = 1000
-MAX_JOBS = 1_000_000
-MAX_EMAIL_LENGTH = 254
-"""Characters of an address, RFC 5321 §4.5.3.1.3 less the angle brackets."""
 
 
 class UserChanges(Struct, frozen=True):
@@ -325,23 +320,6 @@ class Accounts:
         return session_of(bearer)
 
 
-def check_profile(profile: Profile) -> None:
-    """``InvalidInput`` for names, a priority or limits that no account can have."""
-    fields: dict[str, list[str]] = {}
-    for name in ("first_name", "last_name"):
-        text = getattr(profile, name)
-        if len(text) > MAX_NAME_LENGTH or (text and not text.isprintable()):
-            fields[f"json.{name}"] = [f"must have at most {MAX_NAME_LENGTH} printable characters"]
-        elif scrub(text) != text:
-            fields[f"json.{name}"] = ["holds a token; whoever reads it could use it"]
-    bounds = {"priority": MAX_PRIORITY, "max_jobs_in_queue": MAX_JOBS, "max_concurrent_jobs": MAX_JOBS}
-    for name, most in bounds.items():
-        if not 0 <= getattr(profile, name) <= most:
-            fields[f"json.{name}"] = [f"must be 0 to {most}"]
-    if fields:
-        raise InvalidInput("The account cannot be like that.", fields)
-
-
 def _kinds_ended(before: Principal, after: Principal) -> tuple[str, ...]:
     """What ends with the change: nothing, unless somebody is disabled or is an operator no more."""
     lessened = not after.active or (before.role == "operator" and after.role != "operator")
@@ -360,13 +338,3 @@ def _changed(before: Principal, after: Principal) -> dict[str, Any]:
     pairs = [*to_builtins(after).items(), *to_builtins(replace(after.profile)).items()]
     old = to_builtins(before) | to_builtins(before.profile)
     return {name: value for name, value in pairs if name != "profile" and old.get(name) != value}
-
-
-def read_address(email: str) -> str:
-    """The address as it is stored; ``InvalidInput`` if it cannot be one (one ``@``, something on both sides)."""
-    address = email.strip().lower()
-    local, at, domain = address.partition("@")
-    printable = address.isprintable() and " " not in address
-    if not (local and at and domain) or "@" in domain or len(address) > MAX_EMAIL_LENGTH or not printable:
-        raise InvalidInput.at("json.email", "is not an e-mail address")
-    return address

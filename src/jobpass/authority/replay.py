@@ -13,8 +13,8 @@ from msgspec import Raw, Struct
 
 from jobpass import ids
 from jobpass.authority import catalogue
-from jobpass.authority.accounts import read_address
 from jobpass.authority.catalogue import Kind
+from jobpass.authority.profiles import read_address
 from jobpass.errors import IllegalTransition, InvalidInput, UnknownEvent
 from jobpass.lifecycle.step import step
 from jobpass.records import NO_LINK, Details, Job, Pipeline
